@@ -1,0 +1,53 @@
+"""The component: one app on Fly whose every change of image or configuration is a blue-green rollout."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pulumi
+from pulumi import ComponentResource, Output, ResourceOptions
+
+from components.args import BlueGreenFlyAppArgs
+from providers.resource import BlueGreenFlyAppResource
+
+
+class BlueGreenFlyApp(ComponentResource):
+    """A stateful app that is deployed as create-new, verify, drain-old, switch-routes, retire-old.
+
+    Outputs: ``url``; ``release`` (``"<generation>-<digest>"``); ``serving`` (release, machine ids, regions, image
+    digest); ``phase`` (``"serving"``, or where an unfinished rollout stands); ``handoff_window_seconds`` (of the last
+    rollout, ``None`` on a first deploy); ``phases`` (name, start in epoch seconds, seconds); ``proven`` (rooms, objects,
+    bytes proven saved); ``api_calls``.
+
+    A failed rollout fails ``pulumi up`` and says which cluster serves. Wrong arguments fail before any call.
+    """
+
+    url: Output[str]
+    release: Output[str]
+    serving: Output[dict[str, Any]]
+    phase: Output[str]
+    handoff_window_seconds: Output[float | None]
+    phases: Output[list[dict[str, Any]]]
+    proven: Output[dict[str, int]]
+    api_calls: Output[int]
+
+    def __init__(self, name: str, args: BlueGreenFlyAppArgs, opts: ResourceOptions | None = None) -> None:
+        super().__init__("bluegreen:fly:BlueGreenFlyApp", name, None, opts)
+        secret = ResourceOptions(parent=self, additional_secret_outputs=["secret_env"])
+        props = args.props()
+        if "secret_env" in props:
+            props["secret_env"] = pulumi.Output.secret(props["secret_env"])
+        app = BlueGreenFlyAppResource(name, props, secret)
+        outputs = {
+            "url": app.url,
+            "release": app.release,
+            "serving": app.serving,
+            "phase": app.phase,
+            "handoff_window_seconds": app.handoff_window_seconds,
+            "phases": app.phases,
+            "proven": app.proven,
+            "api_calls": app.api_calls,
+        }
+        for key, value in outputs.items():
+            setattr(self, key, value)
+        self.register_outputs(outputs)

@@ -1,0 +1,139 @@
+"""A deployment from its first look to its named ending."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import anyio
+from pydantic import SecretStr
+
+from providers.bluegreen import failures
+from providers.bluegreen.context import Context
+from providers.bluegreen.execute import Run
+from providers.bluegreen.failures import StepFailed
+from providers.bluegreen.model import Cluster, Ending, Failure, Outcome
+from providers.bluegreen.observe import look
+from providers.bluegreen.plan import PlannedStep, next_step, rollout
+from providers.bluegreen.scene import Goal, Scene, known, resolve, restoring
+
+LOOK_DEADLINE_S = 60.0
+
+
+class CannotLook(Exception):
+    """The world could not be read, so nothing was decided and nothing was changed."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked of a deployment, beside the spec.
+
+    ``known_generation``: the highest generation recorded in Pulumi's state. ``previous_secrets``: blue's values of the
+    secrets that change. ``owns_app``: the app was made by us, and goes when everything goes.
+    """
+
+    goal: Goal = "deploy"
+    known_generation: int = 0
+    previous_secrets: Mapping[str, SecretStr | None] = field(default_factory=dict, repr=False)
+    owns_app: bool = False
+
+
+async def preview(ctx: Context, request: Request) -> tuple[Scene, list[PlannedStep]]:
+    """What ``deploy`` would do from here. Two reads, no change. Raises ``CannotLook``."""
+    scene = await _first_look(ctx, request)
+    return scene, rollout(scene)
+
+
+async def deploy(ctx: Context, request: Request) -> Outcome:
+    """Bring the world to what the request asks for, or back. Raises ``CannotLook``; every other ending is an Outcome."""
+    scene = await _first_look(ctx, request)
+    run = Run(ctx, scene)
+    if next_step(scene) is None:
+        return _outcome(
+            run, Ending.DESTROYED if request.goal == "destroy" else Ending.UNCHANGED, scene.serving
+        )
+    try:
+        await run.reach(scene.intent)
+    except StepFailed as failed:
+        return await _settle(run, request, failed.failure)
+    if request.goal == "destroy":
+        return _outcome(run, Ending.DESTROYED, None)
+    return _outcome(run, Ending.DEPLOYED, run.scene.serving)
+
+
+async def _first_look(ctx: Context, request: Request) -> Scene:
+    try:
+        with anyio.fail_after(LOOK_DEADLINE_S):
+            observation = await look(ctx)
+    except TimeoutError:
+        raise CannotLook(f"the Machines API did not answer within {LOOK_DEADLINE_S:g} s") from None
+    except Exception as error:
+        raise CannotLook("; ".join(failures.reasons(error))) from error
+    if not known(observation):
+        raise CannotLook(f"the machines of app {ctx.spec.app} {observation.machines}: a host does not answer")
+    intent = resolve(ctx.spec, observation, known_generation=request.known_generation, goal=request.goal)
+    remove_app = request.goal == "destroy" and request.owns_app
+    intent = replace(intent, previous_secrets=request.previous_secrets, remove_app=remove_app)
+    return Scene(intent, observation)
+
+
+async def _settle(run: Run, request: Request, failure: Failure) -> Outcome:
+    """After a failure: look, and then either back to blue or, behind the commit point, no step back."""
+    run.ctx.say(f"{failure.phase} failed: {failure.reasons[0]}")
+    try:
+        scene = await _look_after(run)
+    except CannotLook as error:
+        return _outcome(run, Ending.UNKNOWN, None, _with(failure, f"and then {error}"))
+    past_commit = run.destroyed if request.goal == "destroy" else scene.committed
+    if past_commit:
+        return _outcome(run, Ending.UNFINISHED, scene.serving, failure)
+    return await _restore(run, scene, failure)
+
+
+async def _restore(run: Run, scene: Scene, failure: Failure) -> Outcome:
+    try:
+        await run.reach(restoring(scene, remove_app=scene.observation.app_created))
+        return _outcome(run, Ending.ABORTED, run.scene.serving, failure)
+    except StepFailed as failed:
+        told = _with(
+            failure, *(f"and then {failed.failure.step} failed: {r}" for r in failed.failure.reasons)
+        )
+    try:
+        scene = await _look_after(run)
+    except CannotLook as error:
+        return _outcome(run, Ending.UNKNOWN, None, _with(told, f"and then {error}"))
+    serves = bool(scene.blue) and all(m.state == "started" and not m.cordoned for m in scene.blue)
+    return _outcome(
+        run, Ending.ABORTED if serves else Ending.UNKNOWN, scene.serving if serves else None, told
+    )
+
+
+async def _look_after(run: Run) -> Scene:
+    try:
+        with anyio.fail_after(LOOK_DEADLINE_S):
+            observation = await look(run.ctx, run.scene.observation)
+    except Exception as error:
+        raise CannotLook("; ".join(failures.reasons(error))) from error
+    if not known(observation):
+        raise CannotLook(f"the machines {observation.machines}")
+    run.scene = replace(run.scene, observation=observation)
+    return run.scene
+
+
+def _with(failure: Failure, *more: str) -> Failure:
+    return replace(failure, reasons=failure.reasons + more)
+
+
+def _outcome(run: Run, ending: Ending, serving: Cluster | None, failure: Failure | None = None) -> Outcome:
+    scene = run.scene
+    return Outcome(
+        ending=ending,
+        serving=serving,
+        failure=failure,
+        window_s=run.window_s,
+        phases=tuple(run.phases),
+        proofs=tuple(scene.observation.proofs.values()),
+        api_calls=run.ctx.api.calls,
+        app_created=scene.observation.app_created,
+        next_command="pulumi destroy" if scene.intent.goal == "destroy" else "pulumi up",
+    )

@@ -1,0 +1,108 @@
+"""The only loop: observe → next step → do it → observe."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+
+import anyio
+
+from providers.bluegreen import durations, failures
+from providers.bluegreen.actions import ACTIONS
+from providers.bluegreen.context import Context
+from providers.bluegreen.failures import StepFailed
+from providers.bluegreen.lifecycle import Do
+from providers.bluegreen.model import Observation, Phase, PhaseTime, Role
+from providers.bluegreen.observe import look
+from providers.bluegreen.plan import Step, next_step
+from providers.bluegreen.scene import Intent, Scene
+
+MOST_TRIES = 5
+"""How often one step may be done without its row becoming done: more, and the world does not obey."""
+
+
+@dataclass
+class Run:
+    """One run of the loop: the last scene it knew, and its clock readings (seconds)."""
+
+    ctx: Context
+    scene: Scene
+    phases: list[PhaseTime] = field(default_factory=list)
+    window_s: float | None = None
+    destroyed: bool = False
+    _phase: Phase | None = None
+    _entered: float = 0.0
+    _window_opened: float | None = None
+
+    async def reach(self, intent: Intent) -> None:
+        """Do step after step until none of ``intent`` is left. Raises ``StepFailed``."""
+        self.scene = replace(self.scene, intent=intent)
+        tries: Counter[str] = Counter()
+        just_looked = False
+        while step := next_step(self.scene):
+            self._enter(step.phase)
+            if step.destructive and not just_looked:
+                just_looked = True
+                await self._within_deadline(step, self._look)
+                continue
+            just_looked = False
+            tries[step.name] += 1
+            if tries[step.name] > MOST_TRIES:
+                raise StepFailed(step.phase, step.name, (f"done {MOST_TRIES} times without effect",))
+            await self._perform(step)
+        self._leave()
+
+    async def _perform(self, step: Step) -> None:
+        if step.row.do is Do.CORDON and step.row.on is Role.BLUE and self._window_opened is None:
+            self._window_opened = anyio.current_time()
+        self.destroyed = self.destroyed or step.row.do is Do.DESTROY
+        self.ctx.say(f"{step.phase}: {step.name}{_where(step)}")
+        await self._within_deadline(step, lambda: ACTIONS[step.row.do](self.ctx, self.scene, step))
+        if step.row.do is Do.PROVE_ROUTED and self._window_opened is not None:
+            self.window_s = anyio.current_time() - self._window_opened
+
+    async def _within_deadline(self, step: Step, act: Callable[[], Awaitable[Observation]]) -> None:
+        """Do it, and know the world afterwards. An ambiguous answer is settled by looking (INCIDENTS 4)."""
+        deadline_s = self.ctx.spec.deadline_s(step.phase)
+        self.ctx.waiting_for.clear()
+        try:
+            with anyio.fail_after(self._entered + deadline_s - anyio.current_time()):
+                try:
+                    observation = await act()
+                except Exception as error:
+                    if not failures.ambiguous(error):
+                        raise
+                    observation = await self._look()
+        except TimeoutError:
+            raise StepFailed(step.phase, step.name, self._late(deadline_s)) from None
+        except Exception as error:
+            raise StepFailed(step.phase, step.name, failures.reasons(error)) from error
+        self.scene = replace(self.scene, observation=observation)
+
+    async def _look(self) -> Observation:
+        return await look(self.ctx, self.scene.observation)
+
+    def _late(self, deadline_s: float) -> tuple[str, ...]:
+        awaited = tuple(f"still waiting for {what}" for what in self.ctx.waiting_for.values())
+        return (f"the deadline of {durations.text(deadline_s)} has passed", *awaited)
+
+    def _enter(self, phase: Phase) -> None:
+        if phase is not self._phase:
+            self._leave()
+            self._phase, self._entered = phase, anyio.current_time()
+
+    def _leave(self) -> None:
+        """Close the books of the phase that has been running."""
+        if self._phase:
+            took = anyio.current_time() - self._entered
+            self.phases.append(PhaseTime(self._phase, self.ctx.now() - took, took))
+            self._phase = None
+
+
+def _where(step: Step) -> str:
+    counts: dict[str, int] = {}
+    for machine in step.machines:
+        counts[machine.region] = counts.get(machine.region, 0) + 1
+    regions = ", ".join(f"{count} in {region}" for region, count in sorted(counts.items()))
+    return f": {regions}" if regions else ""

@@ -1,0 +1,240 @@
+"""Frozen types that the pure core works on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Literal
+
+Cutover = Literal["handoff", "overlap"]
+
+
+class Phase(StrEnum):
+    """The parts of a rollout, by their public names."""
+
+    CREATE_NEW = "create-new"
+    VERIFY = "verify"
+    DRAIN_OLD = "drain-old"
+    SWITCH_ROUTES = "switch-routes"
+    RETIRE_OLD = "retire-old"
+    RESTORE_OLD = "restore-old"
+
+
+class Role(StrEnum):
+    """Whose machines a step is about: the cluster that serves, the one being brought up, what given-up deployments
+    left (``stray``), everything but green (``others``), or all of it."""
+
+    BLUE = "blue"
+    GREEN = "green"
+    STRAY = "stray"
+    OTHERS = "others"
+    ALL = "all"
+
+
+class Unknown(StrEnum):
+    """Why something could not be seen. Unknown is not absent."""
+
+    NOT_LOOKED = "not looked at yet"
+    UNREADABLE = "could not be read"
+
+
+@dataclass(frozen=True, order=True)
+class Release:
+    """One desired version: a generation that only grows, and the digest of its spec."""
+
+    generation: int
+    digest: str
+
+    def __str__(self) -> str:
+        return f"{self.generation}-{self.digest}"
+
+    @staticmethod
+    def parse(text: str) -> Release | None:
+        generation, _, digest = text.partition("-")
+        return Release(int(generation), digest) if generation.isdecimal() and digest else None
+
+
+@dataclass(frozen=True)
+class CheckSeen:
+    name: str
+    passing: bool
+    output: str = ""
+
+
+@dataclass(frozen=True)
+class ExitSeen:
+    """How a machine's last process ended."""
+
+    exit_code: int
+    signal: int
+    oom_killed: bool
+    requested: bool
+
+    @property
+    def graceful(self) -> bool:
+        """Ended by itself with 0. Fly writes -1 or 0 where no signal ended the process."""
+        return self.exit_code == 0 and self.signal in (0, -1) and not self.oom_killed
+
+    def __str__(self) -> str:
+        if self.oom_killed:
+            return "was killed: out of memory"
+        if self.signal not in (0, -1):
+            return f"was ended by signal {self.signal}"
+        return f"exited with code {self.exit_code}"
+
+
+@dataclass(frozen=True)
+class MachineSeen:
+    """One of our machines, as last seen. ``started_at`` in seconds since the epoch, by its host's clock."""
+
+    id: str
+    name: str
+    release: Release
+    region: str
+    state: str
+    cordoned: bool
+    instance_id: str = ""
+    cutover: Cutover = "handoff"
+    serving: bool = False
+    state_store: str = ""
+    host_ok: bool = True
+    image_digest: str = ""
+    private_ip: str = ""
+    checks: tuple[CheckSeen, ...] = ()
+    exit: ExitSeen | None = None
+    started_at: float = 0.0
+
+    @property
+    def committed(self) -> bool:
+        """Whether this machine's release is past its commit point.
+
+        Under ``handoff`` the first uncordon of green *is* the commit point, so routing itself is the record; under
+        ``overlap`` it is the mark that is written once green's routing is proven (docs/adr/0002).
+        """
+        return self.serving or (self.cutover == "handoff" and not self.cordoned)
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What was proven of one machine's saved state, or why it could not be (``faults``)."""
+
+    machine_id: str
+    rooms: int = 0
+    objects: int = 0
+    bytes: int = 0
+    faults: tuple[str, ...] = ()
+
+    @property
+    def holds(self) -> bool:
+        return not self.faults
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Who answered users from outside, in one region: ``machine_id`` is empty where the app does not say."""
+
+    region: str
+    machine_id: str = ""
+
+
+@dataclass(frozen=True)
+class Observation:
+    """Everything known of the world at one moment. A part that was not seen is ``Unknown``, never empty.
+
+    The first two parts are what the API shows. The others are evidence that this run gathered itself.
+    """
+
+    app_exists: bool | Unknown = Unknown.NOT_LOOKED
+    machines: tuple[MachineSeen, ...] | Unknown = Unknown.NOT_LOOKED
+    proofs: Mapping[str, Proof] = field(default_factory=dict)
+    answers: tuple[Answer, ...] | Unknown = Unknown.NOT_LOOKED
+    secrets_set: bool = False
+    secrets_restored: bool = False
+    app_created: bool = False
+    app_kept: bool = False
+
+    @property
+    def seen(self) -> tuple[MachineSeen, ...]:
+        """The machines. Raises ``ValueError`` where they are unknown: nothing may be decided then."""
+        if isinstance(self.machines, Unknown):
+            raise ValueError(f"the machines {self.machines}")
+        return self.machines
+
+    def with_machines(self, *changed: MachineSeen) -> Observation:
+        """The same world after ``changed`` were looked at again (new ones are added)."""
+        by_id = {machine.id: machine for machine in self.seen} | {machine.id: machine for machine in changed}
+        return replace(self, machines=tuple(by_id.values()))
+
+    def without_machines(self, *ids: str) -> Observation:
+        return replace(self, machines=tuple(m for m in self.seen if m.id not in ids))
+
+    def with_proofs(self, *proofs: Proof) -> Observation:
+        return replace(self, proofs={**self.proofs, **{proof.machine_id: proof for proof in proofs}})
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """The machines of one release, in all regions."""
+
+    release: Release
+    machines: tuple[MachineSeen, ...]
+
+    @property
+    def committed(self) -> bool:
+        return any(machine.committed for machine in self.machines)
+
+    @property
+    def regions(self) -> dict[str, int]:
+        counts: dict[str, int] = {}
+        for machine in self.machines:
+            counts[machine.region] = counts.get(machine.region, 0) + 1
+        return dict(sorted(counts.items()))
+
+
+class Ending(StrEnum):
+    """How a deployment can end. Each says which cluster serves."""
+
+    DEPLOYED = "deployed"
+    UNCHANGED = "unchanged"
+    ABORTED = "aborted"
+    UNFINISHED = "unfinished"
+    DESTROYED = "destroyed"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a deployment did not reach its end. ``reasons`` name machines, keys, request ids."""
+
+    phase: Phase
+    step: str
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PhaseTime:
+    """When a phase ran: seconds since the epoch, and how long."""
+
+    phase: Phase
+    started_at: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The end of a deployment: what serves, what failed, what it took."""
+
+    ending: Ending
+    serving: Cluster | None
+    failure: Failure | None = None
+    window_s: float | None = None
+    phases: tuple[PhaseTime, ...] = ()
+    proofs: tuple[Proof, ...] = ()
+    api_calls: int = 0
+    app_created: bool = False
+    next_command: str = ""
+
+    @property
+    def succeeded(self) -> bool:
+        return self.ending in (Ending.DEPLOYED, Ending.UNCHANGED, Ending.DESTROYED)

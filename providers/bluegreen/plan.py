@@ -1,0 +1,82 @@
+"""What to do next, and everything that will be done: both read from the lifecycle's table. Pure; no clock, no I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from providers.bluegreen.lifecycle import Do, Row, all_created, table
+from providers.bluegreen.model import MachineSeen, Phase, Role
+from providers.bluegreen.scene import Scene
+
+
+@dataclass(frozen=True)
+class Step:
+    """One action of a phase on some machines. ``machines`` are those it is about, done with or not."""
+
+    row: Row
+    machines: tuple[MachineSeen, ...]
+
+    @property
+    def phase(self) -> Phase:
+        return self.row.phase
+
+    @property
+    def name(self) -> str:
+        return self.row.name
+
+    @property
+    def destructive(self) -> bool:
+        return self.row.do in (Do.DESTROY, Do.DELETE_APP)
+
+
+def next_step(scene: Scene) -> Step | None:
+    """The first row whose work is not done; ``None`` when all is. Total and deterministic.
+
+    Behind the commit point the rows before it are not looked at again: from there it only goes forward.
+    """
+    for row in _ahead(scene):
+        if not row.done(scene):
+            return Step(row, scene.of(row.on))
+    return None
+
+
+def _ahead(scene: Scene) -> tuple[Row, ...]:
+    rows = table(scene)
+    if scene.intent.goal == "deploy" and scene.committed:
+        commit = next(index for index, row in enumerate(rows) if row.commit)
+        return rows[commit:]
+    return rows
+
+
+@dataclass(frozen=True)
+class PlannedStep:
+    """One line of a preview: what, to how many machines where, and until when."""
+
+    phase: Phase
+    do: Do
+    machines: dict[str, int]
+    gate: bool
+    commit: bool
+
+
+def rollout(scene: Scene) -> list[PlannedStep]:
+    """The steps that a run would take from here, as far as can be known before it. Empty: nothing to do."""
+    if next_step(scene) is None:
+        return []
+    return [
+        PlannedStep(row.phase, row.do, _by_region(scene, row), row.gate, row.commit)
+        for row in _ahead(scene)
+        if not row.done(scene) or (row.on is Role.GREEN and not all_created(scene))
+    ]
+
+
+def _by_region(scene: Scene, row: Row) -> dict[str, int]:
+    if row.on is Role.ALL:
+        return {}
+    if row.on is Role.GREEN:
+        return dict(sorted(scene.intent.spec.regions.items()))
+    counts: dict[str, int] = {}
+    for machine in scene.of(row.on):
+        if row.do is not Do.PROVE_SAVED or machine.state_store:
+            counts[machine.region] = counts.get(machine.region, 0) + 1
+    return dict(sorted(counts.items()))

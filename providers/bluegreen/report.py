@@ -1,0 +1,100 @@
+"""A plan and an outcome as people read them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import groupby
+
+from providers.bluegreen import durations
+from providers.bluegreen.model import Cluster, Ending, Outcome, Phase, Proof
+from providers.bluegreen.plan import PlannedStep
+from providers.bluegreen.scene import Scene
+
+_NOT_SERVING = {
+    Ending.UNKNOWN: "which cluster serves is unknown, and nothing was destroyed for it",
+    Ending.ABORTED: "nothing serves: there was no earlier release",
+}
+_NEXT = {
+    Ending.ABORTED: "The new release is gone; mend the cause.",
+    Ending.UNFINISHED: "The commit point is passed; the rest is done by the next run.",
+    Ending.UNKNOWN: "The next run looks again, and finishes or undoes.",
+}
+
+
+def machines(counts: dict[str, int]) -> str:
+    """``{"ams": 2, "iad": 2}`` → ``"4 machines (ams 2, iad 2)"``."""
+    total = sum(counts.values())
+    noun = "machine" if total == 1 else "machines"
+    return f"{total} {noun} ({', '.join(f'{region} {count}' for region, count in sorted(counts.items()))})"
+
+
+def plan_lines(scene: Scene, steps: list[PlannedStep]) -> list[str]:
+    """The rollout, phase by phase, as a preview shows it."""
+    intent = scene.intent
+    blue = f"blue {intent.blue}" if intent.blue else "no blue: the first deploy"
+    if intent.goal == "destroy":
+        lines = [f"destroy of {intent.spec.app}: {blue} is drained and saved first"]
+    else:
+        lines = [f"rollout of {intent.spec.app} ({intent.cutover}): {blue} → green {intent.release}"]
+    for phase, group in groupby(steps, key=lambda step: step.phase):
+        deadline = durations.text(intent.spec.deadline_s(phase))
+        lines.append(f"  {phase} (within {deadline})")
+        lines += [f"    {_step_line(step)}" for step in group]
+    return lines + [f"  {note}" for note in _notes(scene, steps)]
+
+
+def _step_line(step: PlannedStep) -> str:
+    where = f": {machines(step.machines)}" if step.machines else ""
+    names = [mark for mark, holds in (("gate", step.gate), ("commit point", step.commit)) if holds]
+    marks = f" [{', '.join(names)}]" if names else ""
+    return f"{step.do}{where}{marks}"
+
+
+def _notes(scene: Scene, steps: list[PlannedStep]) -> Iterator[str]:
+    """What this rollout does not promise, said before it runs."""
+    spec = scene.intent.spec
+    if not scene.blue:
+        return
+    if scene.intent.cutover == "overlap":
+        yield "note: overlap routes green while blue still runs; saved state is not proven"
+        return
+    if not all(machine.state_store for machine in scene.blue):
+        yield "note: blue has no state_store; that it exits with 0 is the only evidence that its state is saved"
+    yield (
+        "handoff window: from the first cordon of blue to green's first proven answer; at most "
+        f"{durations.text(spec.deadline_s(Phase.DRAIN_OLD) + spec.deadline_s(Phase.SWITCH_ROUTES))}, usually blue's own drain and a moment"
+    )
+
+
+def cluster_text(cluster: Cluster) -> str:
+    return f"release {cluster.release}, {machines(cluster.regions)}"
+
+
+def outcome_text(app: str, outcome: Outcome) -> str:
+    """One line for a success; for a failure what serves, why, and the next command."""
+    serving = (
+        f"serving: {cluster_text(outcome.serving)}"
+        if outcome.serving
+        else _NOT_SERVING.get(outcome.ending, "nothing serves")
+    )
+    if outcome.failure is None:
+        return f"{app}: {outcome.ending}; {serving}{_figures(outcome)}"
+    failure = outcome.failure
+    lines = [
+        f'{app}: {outcome.ending} in {failure.phase}, at "{failure.step}"; {serving}',
+        *(f"  - {reason}" for reason in failure.reasons),
+        f"  {_NEXT[outcome.ending]} Next: {outcome.next_command}",
+    ]
+    return "\n".join(lines)
+
+
+def _figures(outcome: Outcome) -> str:
+    window = f"; handoff window {outcome.window_s:.2f} s" if outcome.window_s is not None else ""
+    return f"{window}{_proven(outcome.proofs)}"
+
+
+def _proven(proofs: tuple[Proof, ...]) -> str:
+    if not proofs:
+        return ""
+    rooms, objects = sum(proof.rooms for proof in proofs), sum(proof.objects for proof in proofs)
+    return f"; proven saved: {rooms} rooms, {objects} objects, {sum(proof.bytes for proof in proofs):,} bytes"

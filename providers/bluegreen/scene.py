@@ -1,0 +1,148 @@
+"""What an observation means for an intent: who is blue, who is green, and is the commit point behind us. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Literal
+
+from pydantic import SecretStr
+
+from providers.bluegreen.model import Cluster, Cutover, MachineSeen, Observation, Release, Role, Unknown
+from providers.bluegreen.spec import Spec
+
+Goal = Literal["deploy", "restore", "destroy"]
+
+
+@dataclass(frozen=True)
+class Intent:
+    """What a run is to reach. Decided once at its start, and by one function: ``resolve``.
+
+    ``release`` is green's. ``blue`` is the release that serves until the switch, ``None`` on a first deploy.
+    ``disturbed``: blue was cordoned or stopped, so a restore has to prove that it answers again.
+    ``previous_secrets``: blue's values of the secrets that this deployment changes (``None``: it had none of that name);
+    machines read secrets when they start, so blue needs its own back before it is started again.
+    ``remove_app``: the app is ours and goes with the last machine.
+    """
+
+    goal: Goal
+    spec: Spec
+    release: Release
+    blue: Release | None
+    cutover: Cutover
+    disturbed: bool = False
+    remove_app: bool = False
+    previous_secrets: Mapping[str, SecretStr | None] = field(default_factory=dict, repr=False)
+
+    @property
+    def wanted(self) -> dict[str, str]:
+        """Green's machines: deterministic name → region. A second create of a name answers 409."""
+        return {
+            machine_name(self.spec.app, self.release, region, index): region
+            for region, count in sorted(self.spec.regions.items())
+            for index in range(1, count + 1)
+        }
+
+
+def machine_name(app: str, release: Release, region: str, index: int) -> str:
+    return f"{app}-g{release.generation}-{region}-{index}"
+
+
+@dataclass(frozen=True)
+class Scene:
+    """An observation read with an intent."""
+
+    intent: Intent
+    observation: Observation
+
+    def _of(self, release: Release | None) -> tuple[MachineSeen, ...]:
+        return tuple(sorted((m for m in self.observation.seen if m.release == release), key=lambda m: m.name))
+
+    @cached_property
+    def blue(self) -> tuple[MachineSeen, ...]:
+        return self._of(self.intent.blue)
+
+    @cached_property
+    def green(self) -> tuple[MachineSeen, ...]:
+        return self._of(self.intent.release)
+
+    @cached_property
+    def strays(self) -> tuple[MachineSeen, ...]:
+        """Ours, but of neither cluster: left by a deployment that was given up."""
+        ours = (self.intent.blue, self.intent.release)
+        return tuple(m for m in self.observation.seen if m.release not in ours)
+
+    def of(self, role: Role) -> tuple[MachineSeen, ...]:
+        return {
+            Role.BLUE: self.blue,
+            Role.GREEN: self.green,
+            Role.STRAY: self.strays,
+            Role.OTHERS: self.blue + self.strays,
+            Role.ALL: self.blue + self.green + self.strays,
+        }[role]
+
+    @property
+    def committed(self) -> bool:
+        return any(machine.committed for machine in self.green)
+
+    @property
+    def serving(self) -> Cluster | None:
+        """The cluster that users reach: green after the commit point, else blue."""
+        release, machines = (
+            (self.intent.release, self.green) if self.committed else (self.intent.blue, self.blue)
+        )
+        return Cluster(release, machines) if release and machines else None
+
+
+def clusters(observation: Observation) -> list[Cluster]:
+    """Our clusters, oldest first."""
+    releases = sorted({machine.release for machine in observation.seen})
+    return [Cluster(r, tuple(m for m in observation.seen if m.release == r)) for r in releases]
+
+
+def resolve(
+    spec: Spec, observation: Observation, *, known_generation: int = 0, goal: Goal = "deploy"
+) -> Intent:
+    """Decide which release is green and which is blue.
+
+    ``known_generation`` is the highest one recorded elsewhere (Pulumi's state): generations only grow, even when
+    every machine is gone. Raises ``ValueError`` where the machines are unknown.
+    """
+    found = clusters(observation)
+    committed = [cluster for cluster in found if cluster.committed]
+    current = committed[-1] if committed else None
+    if goal == "destroy":
+        nothing = Release(known_generation + 1, "destroy")
+        return Intent(goal, spec, nothing, current.release if current else None, spec.cutover)
+    green = _green(spec, found, current, known_generation)
+    older = [cluster.release for cluster in committed if cluster.release < green]
+    cutovers = {
+        machine.cutover for cluster in found if cluster.release == green for machine in cluster.machines
+    }
+    return Intent(
+        goal, spec, green, older[-1] if older else None, cutovers.pop() if cutovers else spec.cutover
+    )
+
+
+def _green(spec: Spec, found: list[Cluster], current: Cluster | None, known_generation: int) -> Release:
+    if current and current.release.digest == spec.digest and len(current.machines) == spec.machine_count:
+        return current.release
+    newest = found[-1].release if found else None
+    unfinished = newest and (current is None or newest > current.release)
+    if newest and unfinished and newest.digest == spec.digest:
+        return newest
+    return Release(max(known_generation, newest.generation if newest else 0) + 1, spec.digest)
+
+
+def restoring(scene: Scene, *, remove_app: bool) -> Intent:
+    """The intent that undoes ``scene``'s: blue serves again, green is gone, and so is an app made for it."""
+    disturbed = any(machine.cordoned or machine.state != "started" for machine in scene.blue)
+    return replace(
+        scene.intent, goal="restore", disturbed=disturbed, remove_app=remove_app and not scene.blue
+    )
+
+
+def known(observation: Observation) -> bool:
+    """Whether the parts that decisions rest on were seen."""
+    return not isinstance(observation.machines, Unknown) and not isinstance(observation.app_exists, Unknown)

@@ -1,0 +1,216 @@
+"""What a user wants, as one typed schema. Names are those of Fly's own machine config."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
+
+from providers.bluegreen.durations import Duration, seconds
+from providers.bluegreen.model import Phase
+
+AppName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,61}[a-z0-9]$")]
+RegionCode = Annotated[str, StringConstraints(pattern=r"^[a-z]{3}$")]
+Port = Annotated[int, Field(ge=1, le=65535)]
+LONGEST_STOP_S = 300
+"""Fly kills a machine after at most this long, whatever ``stop_config.timeout`` asks for."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
+
+
+class Guest(_Part):
+    """The machine's size. Default: Fly's smallest, ``shared-cpu-1x`` with 256 MB."""
+
+    cpu_kind: Literal["shared", "performance"] = "shared"
+    cpus: int = Field(default=1, ge=1)
+    memory_mb: int = Field(default=256, ge=256)
+
+
+class Check(_Part):
+    """A health check. ``path`` belongs to ``http`` checks, and they need one."""
+
+    type: Literal["http", "tcp"]
+    port: Port | None = None
+    interval: Duration = "5s"
+    timeout: Duration = "2s"
+    grace_period: Duration = "5s"
+    method: str | None = None
+    path: str | None = None
+
+    @model_validator(mode="after")
+    def _http_needs_a_path(self) -> Check:
+        if self.type == "http" and not self.path:
+            raise ValueError('an http check needs a path, e.g. {"type": "http", "path": "/health"}')
+        return self
+
+
+class ServicePort(_Part):
+    port: Port
+    handlers: tuple[str, ...] = ()
+    force_https: bool = False
+
+
+class Concurrency(_Part):
+    type: Literal["connections", "requests"] = "connections"
+    soft_limit: int = Field(default=20, ge=1)
+    hard_limit: int = Field(default=25, ge=1)
+
+
+class Service(_Part):
+    """One port of the app that Fly's proxy routes to. Its ``checks`` gate routing, and the deployment's verify phase."""
+
+    internal_port: Port
+    protocol: Literal["tcp", "udp"] = "tcp"
+    ports: tuple[ServicePort, ...] = (
+        ServicePort(port=80, handlers=("http",)),
+        ServicePort(port=443, handlers=("tls", "http")),
+    )
+    concurrency: Concurrency | None = None
+    checks: tuple[Check, ...] = ()
+
+
+class StopConfig(_Part):
+    """How a machine is stopped: the signal, and after how long Fly kills it (at most 300 s)."""
+
+    signal: Literal["SIGTERM", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGHUP"] = "SIGTERM"
+    timeout: Duration = "60s"
+
+    @model_validator(mode="after")
+    def _fly_kills_at_300_s(self) -> StopConfig:
+        if seconds(self.timeout) > LONGEST_STOP_S:
+            raise ValueError(
+                f'Fly kills a machine after {LONGEST_STOP_S} s at most; "300s" is the longest timeout'
+            )
+        return self
+
+
+class Deadlines(_Part):
+    """How long each phase may take. A phase over its deadline fails: before the commit point blue serves again."""
+
+    create_new: Duration = "5m"
+    verify: Duration = "5m"
+    drain_old: Duration = "6m"
+    switch_routes: Duration = "2m"
+    retire_old: Duration = "5m"
+
+
+class StateStore(_Part):
+    """The S3 bucket the app saves its state to, and the key prefix (empty, or ending with ``/``) it saves it under.
+
+    ``endpoint_url`` and ``region`` default to boto3's own (``AWS_ENDPOINT_URL_S3``, ``AWS_REGION``); credentials are
+    always boto3's own.
+    """
+
+    bucket: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
+    prefix: Annotated[str, StringConstraints(pattern=r"^([^/].*/)?$")] = ""
+    endpoint_url: str | None = None
+    region: str | None = None
+
+    @property
+    def location(self) -> str:
+        return f"s3://{self.bucket}/{self.prefix}"
+
+
+class RoutingProbe(_Part):
+    """What the deployer asks from outside, on fresh connections, to prove who answers.
+
+    ``machine_key`` names the field of a JSON answer that holds the answering machine's id (``FLY_MACHINE_ID``).
+    Without it any answer counts that is not 5xx: under ``handoff`` blue has stopped by then, so nobody else can answer.
+    """
+
+    path: Annotated[str, StringConstraints(pattern=r"^/")] = "/"
+    machine_key: str | None = None
+
+
+class Spec(_Part):
+    """Everything a deployment needs to know.
+
+    ``regions`` maps a region code to its number of machines. ``env`` is visible in Fly's API and in Pulumi's plan;
+    ``secret_env`` becomes the app's Fly secrets and is visible nowhere. ``public_url`` is where users reach the app (default
+    ``https://<app>.fly.dev``); ``api_url`` is the Machines API's (default: ``FLY_FLAPS_BASE_URL``, then Fly's own).
+    """
+
+    app: AppName
+    org: str = "personal"
+    image: Annotated[str, StringConstraints(min_length=1, pattern=r"^\S+$")]
+    regions: Annotated[dict[RegionCode, Annotated[int, Field(ge=1)]], Field(min_length=1)]
+    guest: Guest = Guest()
+    env: dict[str, str] = {}
+    secret_env: dict[str, SecretStr] = {}
+    services: tuple[Service, ...] = ()
+    checks: dict[str, Check] = {}
+    stop_config: StopConfig = StopConfig()
+    deadlines: Deadlines = Deadlines()
+    state_store: StateStore | None = None
+    cutover: Literal["handoff", "overlap"] = "handoff"
+    public_url: Annotated[str, StringConstraints(pattern=r"^https?://\S+$")] | None = None
+    routing_probe: RoutingProbe = RoutingProbe()
+    api_url: Annotated[str, StringConstraints(pattern=r"^https?://\S+$")] | None = None
+
+    @model_validator(mode="after")
+    def _can_be_verified(self) -> Spec:
+        if not self.service_check_count and not self.checks:
+            raise ValueError(
+                "no health check: without one nothing can be verified before it is routed; add e.g. "
+                '{"services": [{"internal_port": 8080, "checks": [{"type": "http", "path": "/health"}]}]}'
+            )
+        if self.cutover == "overlap" and not self.routing_probe.machine_key:
+            raise ValueError(
+                "overlap needs routing_probe.machine_key: blue still runs while green is being routed, so an answer "
+                'proves nothing unless it names its machine, e.g. {"path": "/version", "machine_key": "machine_id"}'
+            )
+        return self
+
+    @property
+    def url(self) -> str:
+        """Where users reach the app, without a slash at the end."""
+        return (self.public_url or f"https://{self.app}.fly.dev").rstrip("/")
+
+    @property
+    def service_check_count(self) -> int:
+        """How many service checks Fly will report for each machine (it names them ``servicecheck-NN-…``)."""
+        return sum(len(service.checks) for service in self.services)
+
+    @property
+    def machine_count(self) -> int:
+        return sum(self.regions.values())
+
+    @property
+    def digest(self) -> str:
+        """Ten hex digits that change exactly when machines must: deadlines, cutover and addresses are not in it."""
+        wanted = self.model_dump(mode="json", include=_IN_DIGEST)
+        wanted["secret_env"] = self._secrets_fingerprint()
+        wanted["state_store"] = self.state_store.location if self.state_store else None
+        return hashlib.sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()[:10]
+
+    def _secrets_fingerprint(self) -> str:
+        """Changes with any secret and gives none away: scrypt makes guessing through a ten-digit digest hopeless."""
+        if not self.secret_env:
+            return ""
+        plain = json.dumps({k: v.get_secret_value() for k, v in self.secret_env.items()}, sort_keys=True)
+        return hashlib.scrypt(plain.encode(), salt=self.app.encode(), n=2**14, r=8, p=1, dklen=32).hex()
+
+    def deadline_s(self, phase: Phase) -> float:
+        """The deadline of a phase in seconds. A restore may have to wait for a stop, and for a start with its checks."""
+        if phase is Phase.RESTORE_OLD:
+            return self.deadline_s(Phase.DRAIN_OLD) + self.deadline_s(Phase.VERIFY)
+        return seconds(getattr(self.deadlines, phase.replace("-", "_")))
+
+
+_IN_DIGEST = {"app", "image", "regions", "guest", "env", "services", "checks", "stop_config"}
+
+
+def machine_config(spec: Spec, *, env: dict[str, str], metadata: dict[str, str]) -> dict[str, Any]:
+    """The ``config`` of one machine, as the API wants it."""
+    config = spec.model_dump(mode="json", include={"image", "guest", "services", "checks"}, exclude_none=True)
+    return {
+        **config,
+        "env": {**spec.env, **env},
+        "metadata": metadata,
+        "stop_config": spec.stop_config.model_dump(),
+        "restart": {"policy": "on-failure", "max_retries": 3},
+    }

@@ -1,0 +1,57 @@
+"""Lines on the resource's own row of Pulumi's display.
+
+A dynamic provider's ``pulumi.log`` lands on the stack's row, not on the resource's. The engine takes log lines with a URN
+on the address that it gave to the provider process, and the URN is in the servicer's frame. Both are private to Pulumi's
+SDK: they are touched here only, every touch is guarded, and without them the lines go to stderr as plain text. Nothing in
+here ever raises: a deployment does not fail because nobody listens (the stderr of a provider whose ``pulumi`` was killed
+is closed).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import sys
+from collections.abc import Callable
+from typing import Any
+
+Say = Callable[[str], None]
+
+
+def console() -> Say:
+    """A function that shows one line. Call it from a provider's method: the URN is looked for among its callers."""
+    try:
+        return _on_the_row(_urn_of_callers())
+    except Exception:
+        return _on_stderr
+
+
+def _on_stderr(line: str) -> None:
+    with contextlib.suppress(Exception):
+        print(line, file=sys.stderr, flush=True)
+
+
+def _urn_of_callers() -> str:
+    frame = inspect.currentframe()
+    while frame:
+        urn = getattr(frame.f_locals.get("request"), "urn", "")
+        if urn:
+            return str(urn)
+        frame = frame.f_back
+    raise LookupError("no request among the callers")
+
+
+def _on_the_row(urn: str) -> Say:
+    import grpc
+    from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc
+
+    engine: Any = engine_pb2_grpc.EngineStub(grpc.insecure_channel(sys.argv[1]))
+
+    def say(line: str) -> None:
+        try:
+            severity = engine_pb2.LogSeverity.Value("INFO")
+            engine.Log(engine_pb2.LogRequest(severity=severity, message=line, urn=urn), timeout=2)
+        except Exception:
+            _on_stderr(line)
+
+    return say

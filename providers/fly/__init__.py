@@ -1,0 +1,47 @@
+"""A typed client of Fly's Machines API. One module per API resource; limits and retries are data."""
+
+from providers.fly.api import Api, connect
+from providers.fly.apps import App, Apps
+from providers.fly.errors import (
+    Ambiguous,
+    BadAnswer,
+    Conflict,
+    FlyError,
+    Forbidden,
+    Invalid,
+    NotFound,
+    NotReached,
+    PreconditionFailed,
+    RateLimited,
+    ServerError,
+    Unauthorized,
+    Unreachable,
+)
+from providers.fly.machines import Machines
+from providers.fly.secrets import Secrets
+from providers.fly.types import Check, ExitEvent, Machine
+
+__all__ = [
+    "Ambiguous",
+    "Api",
+    "App",
+    "Apps",
+    "BadAnswer",
+    "Check",
+    "Conflict",
+    "ExitEvent",
+    "FlyError",
+    "Forbidden",
+    "Invalid",
+    "Machine",
+    "Machines",
+    "NotFound",
+    "NotReached",
+    "PreconditionFailed",
+    "RateLimited",
+    "Secrets",
+    "ServerError",
+    "Unauthorized",
+    "Unreachable",
+    "connect",
+]

@@ -1,0 +1,141 @@
+"""One call to the Machines API: limits, retries, request ids, and answers that can be trusted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import stamina
+
+from providers.fly import errors, retries
+from providers.fly.errors import Call
+from providers.fly.limits import Limiter
+
+DEFAULT_BASE_URL = "https://api.machines.dev"
+BODY_CAP_BYTES = 16 * 1024 * 1024
+"""A list of 1,000 machines is about 4 MB; more than four times that is not an answer to anything we ask."""
+TIMEOUTS = httpx.Timeout(connect=5, read=30, write=30, pool=30)
+LONG_POLL_SLACK_S = 10.0
+REASON_CAP = 500
+
+# Polls and retries are told to the reporter by those who make them; stamina's own log lines would reach Pulumi's output.
+stamina.instrumentation.set_on_retry_hooks([])
+
+
+def authorization(token: str) -> str:
+    """The header's value: macaroons (``fm2_``) have a scheme of their own."""
+    return f"FlyV1 {token}" if "fm2_" in token else f"Bearer {token}"
+
+
+@dataclass
+class Api:
+    """The transport that every resource module shares."""
+
+    http: httpx.AsyncClient
+    limiter: Limiter = field(default_factory=Limiter)
+    calls: int = 0
+
+    async def send(
+        self,
+        call: Call,
+        identifier: str,
+        *,
+        body: object = None,
+        params: Mapping[str, str | list[str]] | None = None,
+        long_poll_s: float = 0,
+    ) -> Any:
+        """Send ``call`` and answer its JSON. Raises a ``FlyError``; ``Ambiguous`` when the effect is unknown."""
+        request = self.http.build_request(call.method, f"/v1{call.path}", json=body, params=params)
+        if long_poll_s:
+            request.extensions["timeout"] = {**TIMEOUTS.as_dict(), "read": long_poll_s + LONG_POLL_SLACK_S}
+        async for attempt in stamina.retry_context(
+            on=retries.backoff,
+            attempts=retries.ATTEMPTS,
+            timeout=None,
+            wait_initial=retries.FIRST_WAIT_S,
+            wait_max=retries.LONGEST_WAIT_S,
+        ):
+            with attempt:
+                await self.limiter.wait(call.action, identifier)
+                return await self._send_once(call, request)
+        raise AssertionError("stamina ends with an answer or an error")
+
+    async def _send_once(self, call: Call, request: httpx.Request) -> Any:
+        self.calls += 1
+        try:
+            response = await self.http.send(request, stream=True)
+            try:
+                content = await _read_capped(call, response)
+            finally:
+                await response.aclose()
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+            raise errors.Unreachable(call, f"cannot reach {request.url.host}: {error}") from None
+        except httpx.HTTPError as error:
+            raise _unclear(call, f"no complete answer ({type(error).__name__})") from None
+        return _judge(call, response, content)
+
+
+async def _read_capped(call: Call, response: httpx.Response) -> bytes:
+    chunks = bytearray()
+    async for chunk in response.aiter_bytes():
+        chunks += chunk
+        if len(chunks) > BODY_CAP_BYTES:
+            request_id = response.headers.get("fly-request-id", "")
+            raise _unclear(call, f"an answer of more than {BODY_CAP_BYTES} bytes", request_id)
+    return bytes(chunks)
+
+
+def _judge(call: Call, response: httpx.Response, content: bytes) -> Any:
+    request_id = response.headers.get("fly-request-id", "")
+    if response.is_success:
+        try:
+            return json.loads(content) if content.strip() else {}
+        except ValueError:
+            raise _unclear(call, "the answer is not JSON", request_id) from None
+    error = errors.from_status(call, response.status_code, _reason(response, content), request_id)
+    if isinstance(error, errors.RateLimited):
+        error.retry_after = _seconds(response.headers.get("retry-after"))
+    raise error
+
+
+def _unclear(call: Call, reason: str, request_id: str = "") -> errors.FlyError:
+    kind = errors.BadAnswer if call.reads else errors.Ambiguous
+    return kind(call, reason, request_id=request_id)
+
+
+def _reason(response: httpx.Response, content: bytes) -> str:
+    """The API's own words: ``message`` where there is one, else ``error`` (FLY-API, Errors)."""
+    try:
+        body = json.loads(content)
+        text = str(body.get("message") or body.get("error") or body)
+    except (ValueError, AttributeError):
+        text = content.decode("utf-8", "replace") or response.reason_phrase
+    return "".join(c if c.isprintable() else " " for c in text)[:REASON_CAP].strip()
+
+
+def _seconds(header: str | None) -> float | None:
+    try:
+        return max(0.0, float(header)) if header is not None else None
+    except ValueError:
+        return None
+
+
+@asynccontextmanager
+async def connect(
+    token: str, base_url: str = DEFAULT_BASE_URL, transport: httpx.AsyncBaseTransport | None = None
+) -> AsyncIterator[Api]:
+    """An ``Api`` for one deployment. ``transport`` replaces the socket, e.g. by a simulator in process."""
+    async with httpx.AsyncClient(
+        base_url=base_url,
+        headers={"authorization": authorization(token), "user-agent": "bluegreen-fly"},
+        timeout=TIMEOUTS,
+        limits=httpx.Limits(max_connections=None, max_keepalive_connections=100),
+        follow_redirects=False,
+        trust_env=False,
+        transport=transport,
+    ) as http:
+        yield Api(http)

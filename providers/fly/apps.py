@@ -1,0 +1,33 @@
+"""``/apps``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pydantic import BaseModel
+
+from providers.fly.api import Api
+from providers.fly.errors import Call
+
+
+class App(BaseModel):
+    name: str
+
+
+@dataclass(frozen=True)
+class Apps:
+    api: Api
+
+    async def get(self, name: str) -> App:
+        """Raises ``NotFound`` where there is none."""
+        call = Call("app.get", "GET", f"/apps/{name}", safe_to_repeat=True)
+        return App.model_validate(await self.api.send(call, name))
+
+    async def create(self, name: str, org: str) -> None:
+        """Raises ``Invalid`` (422) where the name is taken, also by ourselves a moment ago."""
+        call = Call("app.create", "POST", "/apps", safe_to_repeat=False)
+        await self.api.send(call, name, body={"name": name, "org_slug": org})
+
+    async def delete(self, name: str) -> None:
+        call = Call("app.delete", "DELETE", f"/apps/{name}", safe_to_repeat=True)
+        await self.api.send(call, name, params={"force": "true"})

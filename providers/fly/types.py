@@ -1,0 +1,82 @@
+"""What the API answers, as far as a deployment reads it. Unknown fields are ignored: Fly adds new ones at any time."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+MachineId = Annotated[str, StringConstraints(pattern=r"^[0-9a-z]{1,32}$")]
+"""Ids go into paths: anything but letters and digits is refused where it enters."""
+
+
+def _empty_if_null(value: object) -> object:
+    return [] if value is None else value
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Check(_Answer):
+    """One health check's last report."""
+
+    name: str
+    status: str
+    output: str = ""
+
+
+class ExitEvent(_Answer):
+    """How a machine's process ended. ``signal`` is 0 or -1 where no signal ended it."""
+
+    exit_code: int = 0
+    signal: int = 0
+    oom_killed: bool = False
+    requested_stop: bool = False
+
+
+class _Request(_Answer):
+    exit_event: ExitEvent | None = None
+
+
+class Event(_Answer):
+    """One entry of a machine's log, newest first in ``Machine.events``. ``timestamp`` in ms since the epoch."""
+
+    type: str
+    timestamp: int = 0
+    request: _Request | None = None
+
+
+class ImageRef(_Answer):
+    registry: str = ""
+    repository: str = ""
+    tag: str = ""
+    digest: str = ""
+
+
+class Machine(_Answer):
+    """A machine as GET and list answer it."""
+
+    id: MachineId
+    name: str = ""
+    instance_id: str = ""
+    state: str
+    region: str = ""
+    private_ip: str = ""
+    cordoned: bool = False
+    host_status: str = "ok"
+    image_ref: ImageRef = ImageRef()
+    config: dict[str, Any] | None = None
+    incomplete_config: dict[str, Any] | None = None
+    events: Annotated[tuple[Event, ...], BeforeValidator(_empty_if_null)] = ()
+    checks: Annotated[tuple[Check, ...], BeforeValidator(_empty_if_null)] = ()
+    updated_at: datetime | None = None
+    nonce: str = Field(default="", repr=False)
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """The machine's metadata; a machine on a host that is not ok carries ``incomplete_config`` instead."""
+        config = self.config or self.incomplete_config or {}
+        metadata = config.get("metadata") or {}
+        return {str(key): str(value) for key, value in metadata.items()}

@@ -1,0 +1,63 @@
+"""The proof that users reach the new cluster: asked from outside, on fresh connections, in every region."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+import httpx
+
+from providers.bluegreen.model import Answer
+from providers.bluegreen.spec import RoutingProbe
+
+TIMEOUT_S = 10.0
+
+
+class NotYet(Exception):
+    """Nobody who counts has answered yet; ``str()`` says what was answered instead."""
+
+
+class Prober(Protocol):
+    async def ask(self, region: str, machine_id: str = "") -> Answer:
+        """Who answers users in ``region``, or there as this machine. Raises ``NotYet`` where no app answered."""
+        ...
+
+
+def outside() -> httpx.AsyncClient:
+    """A client that has never connected: an open connection would go on reaching whom it reached before."""
+    return httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=TIMEOUT_S)
+
+
+@dataclass(frozen=True)
+class HttpProber:
+    """Asks the app's public URL. ``fly-prefer-region`` takes the question to the region it is about."""
+
+    url: str
+    probe: RoutingProbe
+    client: Callable[[], AbstractAsyncContextManager[httpx.AsyncClient]] = outside
+
+    async def ask(self, region: str, machine_id: str = "") -> Answer:
+        headers = {"fly-prefer-region": region, "connection": "close"}
+        if machine_id:
+            headers["fly-force-instance-id"] = machine_id
+        try:
+            async with self.client() as http:
+                response = await http.get(self.url + self.probe.path, headers=headers)
+        except httpx.HTTPError as error:
+            raise NotYet(f"{self.url} does not answer ({type(error).__name__})") from None
+        if response.status_code >= 500:
+            raise NotYet(f"{self.url}{self.probe.path} answers {response.status_code}")
+        return Answer(region, self._machine_id(response))
+
+    def _machine_id(self, response: httpx.Response) -> str:
+        key = self.probe.machine_key
+        if key is None:
+            return ""
+        try:
+            return str(response.json()[key])
+        except (ValueError, KeyError, TypeError):
+            raise NotYet(
+                f'{self.probe.path} answers {response.status_code} without a "{key}" that names its machine'
+            ) from None

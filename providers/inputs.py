@@ -1,0 +1,100 @@
+"""Pulumi's inputs as a spec: unknown values, numbers that arrive as floats, and errors that name the key."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pulumi.output import Unknown
+from pulumi.runtime.rpc import UNKNOWN
+from pydantic import SecretStr, ValidationError
+
+from providers.bluegreen.spec import Spec
+
+EXAMPLES: dict[str, Any] = {
+    "app": "my-game",
+    "org": "personal",
+    "image": "registry.fly.io/my-game:v1",
+    "regions": {"ams": 2, "iad": 2},
+    "guest": {"cpu_kind": "shared", "cpus": 1, "memory_mb": 512},
+    "env": {"LOG_LEVEL": "info"},
+    "secret_env": {"AWS_SECRET_ACCESS_KEY": "…"},
+    "services": [{"internal_port": 8080, "checks": [{"type": "http", "path": "/health"}]}],
+    "checks": {"alive": {"type": "tcp", "port": 8080}},
+    "stop_config": {"signal": "SIGTERM", "timeout": "120s"},
+    "deadlines": {"drain_old": "6m"},
+    "state_store": {"bucket": "my-state", "prefix": "prod/"},
+    "cutover": "handoff",
+    "public_url": "https://play.example.com",
+    "routing_probe": {"path": "/version", "machine_key": "machine_id"},
+    "api_url": "https://api.machines.dev",
+}
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One wrong key: where it is, and what is wrong with an example that works."""
+
+    key: str
+    reason: str
+
+
+def spec_keys(props: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of the properties that is the spec, with whole numbers as ints and absent values left out."""
+    return {key: _plain(props[key]) for key in Spec.model_fields if props.get(key) is not None}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return value
+
+
+def unknown_keys(props: Mapping[str, Any]) -> list[str]:
+    """The top-level keys that hold, at any depth, a value which is known only after other resources were made."""
+    return [key for key in Spec.model_fields if _is_unknown(props.get(key))]
+
+
+def _is_unknown(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return any(_is_unknown(item) for item in value.values())
+    if isinstance(value, list):
+        return any(_is_unknown(item) for item in value)
+    return isinstance(value, Unknown) or value == UNKNOWN
+
+
+def parse(props: Mapping[str, Any]) -> Spec:
+    """The spec of checked inputs. Raises pydantic's ``ValidationError``."""
+    return Spec.model_validate(spec_keys(props))
+
+
+def faults(props: Mapping[str, Any]) -> list[Fault]:
+    """What is wrong with the inputs that are known. Empty: nothing."""
+    unknown = set(unknown_keys(props))
+    try:
+        Spec.model_validate({key: v for key, v in spec_keys(props).items() if key not in unknown})
+    except ValidationError as error:
+        found = (_fault(detail) for detail in error.errors(include_url=False, include_input=False))
+        return [fault for fault in found if fault.key.partition(".")[0] not in unknown]
+    return []
+
+
+def _fault(detail: Any) -> Fault:
+    key = ".".join(str(part) for part in detail["loc"] if part != "[key]") or "services"
+    top = key.partition(".")[0]
+    message = detail["msg"].removeprefix("Value error, ")
+    example = f"; an example that works: {json.dumps({top: EXAMPLES[top]})}" if top in EXAMPLES else ""
+    return Fault(key, f"{key}: {message}{example}")
+
+
+def changed_secrets(old: Spec | None, new: Spec) -> dict[str, SecretStr | None]:
+    """Blue's values of the secrets that differ; ``None`` where blue had none of that name."""
+    before = old.secret_env if old else {}
+    names = before.keys() | new.secret_env.keys()
+    return {name: before.get(name) for name in sorted(names) if before.get(name) != new.secret_env.get(name)}

@@ -1,0 +1,162 @@
+"""The dynamic resource: a few short methods that translate between Pulumi and the deployment.
+
+The import path of ``BlueGreenFlyAppProvider`` is part of every state file (it is pickled by reference): it is stable for
+ever, and so is the resource's type, ``pulumi-python:dynamic/fly:BlueGreenFlyApp``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, TypeVar
+
+import anyio
+from pulumi import Input, Output, ResourceOptions
+from pulumi.dynamic import (
+    CheckFailure,
+    CheckResult,
+    CreateResult,
+    DiffResult,
+    ReadResult,
+    Resource,
+    ResourceProvider,
+    UpdateResult,
+)
+from pydantic import ValidationError
+
+from providers import inputs, outputs
+from providers.bluegreen import report
+from providers.bluegreen.context import Context
+from providers.bluegreen.deploy import CannotLook, Request, deploy, preview
+from providers.bluegreen.plan import PlannedStep
+from providers.bluegreen.scene import Goal, Scene
+from providers.bluegreen.spec import Spec
+from providers.console import Say, console
+from providers.session import NoToken, open_context
+
+Props = dict[str, Any]
+T = TypeVar("T")
+_REPLACING = ("app", "org")
+
+
+class DeploymentFailed(Exception):
+    """What Pulumi prints when a deployment did not reach its end."""
+
+
+class BlueGreenFlyAppProvider(ResourceProvider):
+    """Pulumi's calls, translated. It has no attributes: an instance is pickled into the state."""
+
+    def check(self, olds: Props, news: Props) -> CheckResult:
+        """Refuse what is wrong before any call. A first deploy's plan is shown here: it has no diff."""
+        failures = [CheckFailure(fault.key, fault.reason) for fault in inputs.faults(news)]
+        if not olds and not failures and not inputs.unknown_keys(news):
+            _show_plan(inputs.parse(news), _request("deploy", {}), console())
+        return CheckResult(news, failures)
+
+    def diff(self, id_: str, olds: Props, news: Props) -> DiffResult:
+        say = console()
+        unknown = inputs.unknown_keys(news)
+        if unknown:
+            say(f"the rollout is planned once these are known: {', '.join(unknown)}")
+            return DiffResult(changes=True)
+        old, new = _spec_before(olds), inputs.parse(news)
+        replaces = [key for key in _REPLACING if old and getattr(old, key) != getattr(new, key)]
+        steps = _show_plan(new, _request("deploy", olds), say)
+        return DiffResult(changes=old != new or bool(steps), replaces=replaces)
+
+    def create(self, props: Props) -> CreateResult:
+        spec = inputs.parse(props)
+        return CreateResult(spec.app, props | _run(spec, _request("deploy", {}), {}))
+
+    def update(self, id_: str, olds: Props, news: Props) -> UpdateResult:
+        spec = inputs.parse(news)
+        secrets = inputs.changed_secrets(_spec_before(olds), spec)
+        return UpdateResult(news | _run(spec, _request("deploy", olds, previous_secrets=secrets), olds))
+
+    def read(self, id_: str, props: Props) -> ReadResult:
+        spec = inputs.parse(props)
+        scene, steps = _in_context(spec, console(), lambda ctx: preview(ctx, _request("deploy", props)))
+        if scene.observation.app_exists is False:
+            return ReadResult(None, {})
+        return ReadResult(
+            id_, props | outputs.of_observation(spec, scene.serving, steps[0].phase if steps else None)
+        )
+
+    def delete(self, id_: str, props: Props) -> None:
+        _run(inputs.parse(props), _request("destroy", props, owns_app=bool(props.get("app_created"))), props)
+
+
+def _request(goal: Goal, olds: Mapping[str, Any], **more: Any) -> Request:
+    return Request(goal, known_generation=outputs.generation_of(olds), **more)
+
+
+def _spec_before(olds: Props) -> Spec | None:
+    """The spec of the last ``up``; ``None`` where today's schema does not read it, which counts as a change."""
+    try:
+        return inputs.parse(olds)
+    except ValidationError:
+        return None
+
+
+def _show_plan(spec: Spec, request: Request, say: Say) -> list[PlannedStep]:
+    """Show the rollout on the resource's row. A world that cannot be read is said, and counts as no news of it."""
+    try:
+        scene, steps = _in_context(spec, lambda _: None, lambda ctx: preview(ctx, request))
+    except DeploymentFailed as error:
+        say(f"the rollout cannot be shown: {error}")
+        return []
+    if steps:
+        say("\n".join(report.plan_lines(scene, steps)))
+    return steps
+
+
+def _run(spec: Spec, request: Request, olds: Mapping[str, Any]) -> Props:
+    say = console()
+    outcome = _in_context(spec, say, lambda ctx: deploy(ctx, request))
+    if not outcome.succeeded:
+        raise DeploymentFailed(report.outcome_text(spec.app, outcome))
+    say(report.outcome_text(spec.app, outcome))
+    return outputs.of_outcome(spec, outcome, olds)
+
+
+def _in_context(spec: Spec, say: Say, work: Callable[[Context], Coroutine[Any, Any, T]]) -> T:
+    async def main() -> T:
+        async with open_context(spec, say) as ctx:
+            return await work(ctx)
+
+    try:
+        return anyio.run(main)
+    except (NoToken, CannotLook) as error:
+        raise DeploymentFailed(f"{spec.app}: nothing was changed: {error}") from None
+
+
+class BlueGreenFlyAppResource(Resource, module="fly", name="BlueGreenFlyApp"):
+    """The custom resource behind ``components.BlueGreenFlyApp``. Properties are those of ``Spec``, plus the outputs."""
+
+    url: Output[str]
+    release: Output[str]
+    serving: Output[dict[str, Any]]
+    phase: Output[str]
+    handoff_window_seconds: Output[float | None]
+    phases: Output[list[dict[str, Any]]]
+    proven: Output[dict[str, int]]
+    api_calls: Output[int]
+    app_created: Output[bool]
+
+    def __init__(
+        self, name: str, props: Mapping[str, Input[Any]], opts: ResourceOptions | None = None
+    ) -> None:
+        unset = dict.fromkeys(_OUTPUTS)
+        super().__init__(BlueGreenFlyAppProvider(), name, {**props, **unset}, opts)
+
+
+_OUTPUTS = (
+    "url",
+    "release",
+    "serving",
+    "phase",
+    "handoff_window_seconds",
+    "phases",
+    "proven",
+    "api_calls",
+    "app_created",
+)

@@ -1,0 +1,57 @@
+"""Building a deployment's context from a spec and the environment: token, API, store, prober."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import cache
+
+from providers.bluegreen.context import Context
+from providers.bluegreen.spec import Spec
+from providers.fly import connect
+from providers.fly.api import DEFAULT_BASE_URL
+from providers.gates.routing import HttpProber
+from providers.gates.store import StateStore, open_store
+
+
+class NoToken(Exception):
+    """The environment has no ``FLY_API_TOKEN``."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "FLY_API_TOKEN is not set; e.g. export FLY_API_TOKEN=$(fly tokens create deploy -a <app>)"
+        )
+
+
+@asynccontextmanager
+async def open_context(spec: Spec, say: Callable[[str], None]) -> AsyncIterator[Context]:
+    """A context over the real API and the real S3. Raises ``NoToken``.
+
+    The token comes from the environment, never from stack config: Pulumi's refresh and destroy see the config of the
+    last ``up``, so a rotated token would not reach them.
+    """
+    token = os.environ.get("FLY_API_TOKEN", "")
+    if not token:
+        raise NoToken
+    base_url = spec.api_url or os.environ.get("FLY_FLAPS_BASE_URL") or DEFAULT_BASE_URL
+    async with connect(token, base_url) as api:
+        prober = HttpProber(spec.url, spec.routing_probe)
+        yield Context(api, spec, store_of=_stores(spec), prober=prober, say=say)
+
+
+def _stores(spec: Spec) -> Callable[[str], StateStore]:
+    """One client a bucket. The spec's own is opened at once: making a client takes too long for the handoff window."""
+    wanted = spec.state_store
+
+    @cache
+    def store_of(bucket: str) -> StateStore:
+        return open_store(
+            bucket,
+            endpoint_url=wanted.endpoint_url if wanted else None,
+            region=wanted.region if wanted else None,
+        )
+
+    if wanted:
+        store_of(wanted.bucket)
+    return store_of

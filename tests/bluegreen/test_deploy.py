@@ -1,0 +1,432 @@
+"""Whole deployments against the simulator's API, in virtual time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import inf
+
+import pytest
+
+from providers.bluegreen import lifecycle
+from providers.bluegreen.deploy import CannotLook, Request, deploy
+from providers.bluegreen.lifecycle import Do
+from providers.bluegreen.model import Ending, Phase
+from simulator.runtime_virtual import Behaviour
+from tests.bluegreen.virtual import V1, V2, Kit, simulate
+from tests.bluegreen.worlds import spec
+
+SPEC1, SPEC2 = spec(image=V1), spec(image=V2)
+MUTATING = ("create_app", "delete_app", "set_secrets", "create_machine", "update_machine", "delete_machine", "cordon",
+            "uncordon", "start", "stop", "restart", "signal", "set_metadata_key")  # fmt: skip
+NAMES1 = {"rooms-g1-ams-1", "rooms-g1-iad-1"}
+NAMES2 = {"rooms-g2-ams-1", "rooms-g2-iad-1"}
+
+
+async def serve_v1(kit: Kit) -> None:
+    assert (await kit.deploy(SPEC1)).ending is Ending.DEPLOYED
+    assert kit.routed() == NAMES1
+
+
+def whole(kit: Kit) -> set[str]:
+    return {machine.name for machine in kit.machines()}
+
+
+def test_a_first_deploy_is_verified_before_it_is_routed() -> None:
+    """The first uncordon comes after the last check has passed, and the outcome names what serves."""
+
+    async def test(kit: Kit) -> None:
+        await serve_v1(kit)
+        healthy_at = max(
+            next(r["n"] for r in kit.history("machine") if r["name"] == name and r["healthy"])
+            for name in NAMES1
+        )
+        assert kit.calls("uncordon")[0]["n"] > healthy_at
+        outcome = kit.outcomes[0]
+        assert outcome.app_created
+        assert outcome.window_s is None
+        assert outcome.serving and outcome.serving.release.generation == 1
+
+    simulate(test)
+
+
+def test_an_update_routes_green_only_after_blue_has_saved_and_exited() -> None:
+    """Blue's exits and its manifests come before green's first uncordon; then blue is gone and green serves."""
+
+    async def test(kit: Kit) -> None:
+        await serve_v1(kit)
+        outcome = await kit.deploy(SPEC2)
+        assert outcome.ending is Ending.DEPLOYED
+        assert kit.routed() == whole(kit) == NAMES2
+        exits = [r["n"] for r in kit.history("event") if r["type"] == "exit"]
+        switch = [r["n"] for r in kit.calls("uncordon")][2]
+        assert len(exits) == 2
+        assert max(exits) < switch
+        assert [phase.phase for phase in outcome.phases] == [
+            Phase.CREATE_NEW, Phase.VERIFY, Phase.DRAIN_OLD, Phase.SWITCH_ROUTES, Phase.RETIRE_OLD
+        ]  # fmt: skip
+        assert sum(proof.objects for proof in outcome.proofs) == 2
+
+    simulate(test)
+
+
+def test_outside_the_window_a_whole_healthy_cluster_is_routed() -> None:
+    """The proxy loses blue only when green is whole and healthy, and never routes both (promises 1 and 2)."""
+
+    async def test(kit: Kit) -> None:
+        await serve_v1(kit)
+        start = len(kit.world.history.read())
+        await kit.deploy(SPEC2)
+        names = {r["machine_id"]: r["name"] for r in kit.history("machine")}
+        routed = [{names[i] for i in r["machine_ids"]} for r in kit.history("routes") if r["n"] > start]
+        assert all(names <= NAMES1 or names <= NAMES2 for names in routed)
+        assert routed[-1] == NAMES2
+
+    simulate(test)
+
+
+def test_the_window_is_the_drain_and_little_more() -> None:
+    """From the first cordon to green's first answer: blue's own drain, plus what the proxy needs to learn."""
+
+    async def test(kit: Kit) -> None:
+        kit.runtime.script("*", kit.app(drain_seconds=20))
+        await serve_v1(kit)
+        outcome = await kit.deploy(SPEC2)
+        assert outcome.window_s is not None
+        assert 20 <= outcome.window_s < 20.5
+
+    simulate(test)
+
+
+def test_a_second_run_changes_nothing() -> None:
+    """After a deployment the same spec makes no call that changes anything (promise 6)."""
+
+    async def test(kit: Kit) -> None:
+        await serve_v1(kit)
+        await kit.deploy(SPEC2)
+        before = len(kit.calls(*MUTATING))
+        assert (await kit.deploy(SPEC2)).ending is Ending.UNCHANGED
+        assert len(kit.calls(*MUTATING)) == before
+        assert kit.outcomes[-1].api_calls <= 2
+
+    simulate(test)
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "reason"),
+    [
+        (Behaviour(healthy_after=inf), "deadline of 30s"),
+        (Behaviour(boot_seconds=inf), "deadline of"),
+        (Behaviour(crash_after=0.3, crash_code=3), "exited with code 3"),
+    ],
+    ids=["never healthy", "never starts", "crashes"],
+)
+def test_a_green_that_fails_leaves_blue_untouched(behaviour: Behaviour, reason: str) -> None:
+    """Before the drain a failure costs nothing: blue is neither cordoned nor signalled, and green is gone."""
+
+    async def test(kit: Kit) -> None:
+        await serve_v1(kit)
+        before = [(m.id, m.instance_id) for m in kit.machines()]
+        kit.runtime.script("rooms-g2-iad-*", behaviour)
+        outcome = await kit.deploy(spec(image=V2, deadlines={"verify": "30s", "create_new": "30s"}))
+        assert outcome.ending is Ending.ABORTED
+        assert outcome.serving and outcome.serving.release.generation == 1
+        assert outcome.failure and reason in " ".join(outcome.failure.reasons)
+        assert [(m.id, m.instance_id) for m in kit.machines()] == before
+        assert kit.calls("cordon", "stop") == []
+
+    simulate(test)
+
+
+LOST_STATE = {
+    "killed at its deadline": ({"ignores_stop": True}, "was ended by signal 9"),
+    "exits with an error": ({"exit_code": 3}, "exited with code 3"),
+    "no manifest": ({"saves": False}, "no manifest at"),
+    "another release": ({"manifest": {"release": "9-0000000000"}}, "is of release 9-0000000000"),
+    "another machine": ({"manifest": {"machine_id": "00000000000000"}}, "is of machine 00000000000000"),
+    "another version": ({"manifest": {"instance_id": "01OLD"}}, "is of instance 01OLD"),
+    "an earlier boot": ({"manifest": {"started_at": 1.0}}, "earlier boot"),
+    "a lost object": (
+        {"manifest": {"objects": [{"key": "rooms/gone.json", "etag": '"x"', "bytes": 1}]}},
+        "rooms/gone.json is not in the store",
+    ),
+    "not a manifest": ({"manifest": {"objects": "all of them"}}, "is not a manifest"),
+}
+
+
+@pytest.mark.parametrize("case", LOST_STATE)
+def test_stopped_without_proof_fails_closed(case: str) -> None:
+    """State that is not proven saved keeps green unrouted: blue is started and routed again, green is gone."""
+    behaviour, reason = LOST_STATE[case]
+
+    async def test(kit: Kit) -> None:
+        kit.runtime.script("rooms-g1-iad-1", kit.app(**behaviour))
+        await serve_v1(kit)
+        outcome = await kit.deploy(SPEC2)
+        assert outcome.ending is Ending.ABORTED
+        assert outcome.failure and outcome.failure.phase is Phase.DRAIN_OLD
+        assert reason in " ".join(outcome.failure.reasons)
+        assert "rooms-g1-iad-1" in " ".join(outcome.failure.reasons)
+        assert kit.routed() == whole(kit) == NAMES1
+        green = {r["machine_id"] for r in kit.history("machine") if r["name"] in NAMES2}
+        assert not [r for r in kit.history("routes") if green & set(r["machine_ids"])]
+
+    simulate(test)
+
+
+@pytest.mark.parametrize(
+    ("gate", "case"),
+    [(Do.READ_EXITS, "exits with an error"), (Do.PROVE_SAVED, "no manifest")],
+    ids=lambda x: str(x),
+)
+def test_the_proofs_fail_when_their_gate_is_taken_out(
+    gate: Do, case: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Negative control: without its row the same lost state goes unnoticed, so the test above tests the gate."""
+    monkeypatch.setattr(lifecycle, "HANDOFF", tuple(row for row in lifecycle.HANDOFF if row.do is not gate))
+
+    async def test(kit: Kit) -> None:
+        kit.runtime.script("rooms-g1-iad-1", kit.app(**LOST_STATE[case][0]))
+        await serve_v1(kit)
+        assert (await kit.deploy(SPEC2)).ending is Ending.DEPLOYED
+
+    simulate(test)
+
+
+def test_an_unreadable_store_is_not_an_empty_one() -> None:
+    """With S3 down nothing is proven, so nothing is routed; with S3 back the next run succeeds."""
+
+    async def test(kit: Kit) -> None:
+        await serve_v1(kit)
+        kit.store.down = True
+        outcome = await kit.deploy(SPEC2)
+        assert outcome.ending is Ending.ABORTED
+        assert outcome.failure and "cannot be read" in " ".join(outcome.failure.reasons)
+        kit.store.down = False
+        assert (await kit.deploy(SPEC2)).ending is Ending.DEPLOYED
+        assert kit.routed() == whole(kit)
+
+    simulate(test)
+
+
+def test_the_manifest_of_an_aborted_drain_proves_nothing_later() -> None:
+    """Blue saved, was started again, and dies unsaved in the next drain: its old manifest is of an earlier boot."""
+
+    async def test(kit: Kit) -> None:
+        await serve_v1(kit)
+        kit.store.down = True
+        kit.runtime.script("rooms-g1-*", kit.app(saves=False))
+        await kit.deploy(SPEC2)
+        kit.store.down = False
+        outcome = await kit.deploy(SPEC2)
+        assert outcome.ending is Ending.ABORTED
+        assert outcome.failure and "earlier boot" in " ".join(outcome.failure.reasons)
+
+    simulate(test)
+
+
+def test_strangers_are_never_touched() -> None:
+    """Machines without our metadata survive deploys and the destroy, and so does the app around them (flyctl 3360)."""
+
+    async def test(kit: Kit) -> None:
+        await serve_v1(kit)
+        async with kit.context(SPEC1) as ctx:
+            stranger = await ctx.machines.create(
+                name="cron", region="ams", config={"image": V1}, skip_service_registration=True
+            )
+        await kit.deploy(SPEC2)
+        outcome = await kit.deploy(SPEC2, goal="destroy", owns_app=True)
+        assert outcome.ending is Ending.DESTROYED
+        assert [m.id for m in kit.machines()] == [stranger.id]
+        assert not [
+            r
+            for r in kit.calls(*MUTATING)
+            if r["machine_id"] == stranger.id and r["action"] != "create_machine"
+        ]
+
+    simulate(test)
+
+
+def test_destroy_saves_first_and_removes_only_what_we_made() -> None:
+    """Delete drains and proves like an update; the app goes when we made it, and stays when we did not."""
+
+    async def test(kit: Kit) -> None:
+        await serve_v1(kit)
+        outcome = await kit.deploy(SPEC1, goal="destroy", owns_app=False)
+        assert outcome.ending is Ending.DESTROYED
+        assert len(outcome.proofs) == 2
+        assert "rooms" in kit.world.apps
+        assert (await kit.deploy(SPEC1, goal="destroy", owns_app=True)).ending is Ending.DESTROYED
+        assert kit.machines() == []
+
+    simulate(test)
+
+
+def test_a_destroy_that_cannot_prove_the_state_destroys_nothing() -> None:
+    """The gate of a destroy fails closed too: blue serves again, all of it."""
+
+    async def test(kit: Kit) -> None:
+        await serve_v1(kit)
+        kit.store.down = True
+        outcome = await kit.deploy(SPEC1, goal="destroy", owns_app=True)
+        assert outcome.ending is Ending.ABORTED
+        assert kit.routed() == whole(kit) == NAMES1
+
+    simulate(test)
+
+
+def test_a_failed_first_deploy_leaves_nothing_behind() -> None:
+    """No blue to go back to: green and the app that was made for it are gone, and the outcome says that nothing serves."""
+
+    async def test(kit: Kit) -> None:
+        kit.runtime.script("*", Behaviour(healthy_after=inf))
+        outcome = await kit.deploy(spec(image=V1, deadlines={"verify": "20s"}))
+        assert outcome.ending is Ending.ABORTED
+        assert outcome.serving is None
+        assert "rooms" not in kit.world.apps
+
+    simulate(test)
+
+
+def test_a_wrong_token_changes_nothing_and_says_so_in_one_line() -> None:
+    """The error names the status and the request id, and not the token."""
+
+    async def test(kit: Kit) -> None:
+        async with kit.context(SPEC1, token="wrong-canary") as ctx:
+            with pytest.raises(CannotLook) as caught:
+                await deploy(ctx, Request())
+        text = str(caught.value)
+        assert "401" in text
+        assert "request id" in text
+        assert "canary" not in text
+        assert "\n" not in text
+
+    simulate(test)
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [({"regions": {"zzz": 1}}, "zzz"), ({"image": "no/such:image"}, "no/such:image")],
+    ids=["region", "image"],
+)
+def test_an_unknown_region_or_image_is_named(changes, named) -> None:
+    """Fly's own refusal reaches the user with its request id, and nothing is left."""
+
+    async def test(kit: Kit) -> None:
+        outcome = await kit.deploy(spec(**{"image": V1} | changes))
+        assert outcome.ending is Ending.ABORTED
+        assert outcome.failure
+        assert named in outcome.failure.reasons[0]
+        assert "request id" in outcome.failure.reasons[0]
+        assert kit.machines() == []
+
+    simulate(test)
+
+
+def test_overlap_is_never_without_a_routed_cluster() -> None:
+    """Fly's own order: green is routed and proven, then blue is cordoned; there is no window."""
+
+    async def test(kit: Kit) -> None:
+        await serve_v1(kit)
+        start = kit.history("routes")[-1]["n"]
+        outcome = await kit.deploy(spec(image=V2, cutover="overlap"))
+        assert outcome.ending is Ending.DEPLOYED
+        assert outcome.window_s is None
+        assert all(len(r["machine_ids"]) >= 2 for r in kit.history("routes") if r["n"] > start)
+        assert kit.routed() == whole(kit) == NAMES2
+
+    simulate(test)
+
+
+def test_calls_grow_linearly_with_machines() -> None:
+    """Fifty machines take no more calls a machine than five, inside Fly's rate limits (flyctl 3961)."""
+    per_machine = []
+    for count in (5, 50):
+
+        async def test(kit: Kit, count: int = count) -> None:
+            await kit.deploy(spec(image=V1, regions={"ams": count}, deadlines={"create_new": "10m"}))
+            outcome = await kit.deploy(
+                spec(image=V2, regions={"ams": count}, deadlines={"create_new": "10m"})
+            )
+            assert outcome.ending is Ending.DEPLOYED
+            assert not [r for r in kit.history("request") if r["status"] == 429]
+            per_machine.append(outcome.api_calls / count)
+
+        simulate(test)
+    assert per_machine[1] <= per_machine[0]
+
+
+def test_secrets_reach_machines_and_nothing_else() -> None:
+    """A canary secret is in the machine's environment, and in no config, metadata, history, message or outcome."""
+
+    async def test(kit: Kit) -> None:
+        secret = spec(image=V1, secret_env={"API_KEY": "canary-7f3a"})
+        outcome = await kit.deploy(secret)
+        assert outcome.ending is Ending.DEPLOYED
+        (program, *_) = kit.runtime.programs.values()
+        assert program.boot.env["API_KEY"] == "canary-7f3a"
+        shown = repr(
+            (outcome, secret, kit.said, kit.world.history.read(), [m.config for m in kit.machines()])
+        )
+        assert "canary" not in shown
+
+    simulate(test)
+
+
+def test_blue_gets_its_own_secrets_back_before_it_is_started_again() -> None:
+    """Machines read secrets at their start: an aborted rotation must not give blue the new value."""
+
+    async def test(kit: Kit) -> None:
+        old, new = (
+            spec(image=V1, secret_env={"API_KEY": "old"}),
+            spec(image=V2, secret_env={"API_KEY": "new"}),
+        )
+        await kit.deploy(old)
+        kit.store.down = True
+        await kit.deploy(new, previous_secrets=dict(old.secret_env))
+        running = {m.id: kit.runtime.programs[m.id].boot.env["API_KEY"] for m in kit.machines()}
+        assert set(running.values()) == {"old"}
+
+    simulate(test)
+
+
+def test_a_lost_answer_of_a_create_makes_no_second_machine() -> None:
+    """The machine is there although its create was not answered: it is found by name, and used (flyctl 5089)."""
+
+    async def test(kit: Kit) -> None:
+        async with kit.context(SPEC1) as ctx:
+            real = ctx.api._send_once
+            lost = []
+
+            async def lose_first_create(call, request):
+                answer = await real(call, request)
+                if call.action == "machine.create" and not lost:
+                    lost.append(answer)
+                    from providers.fly import Ambiguous
+
+                    raise Ambiguous(call, "no complete answer (ReadTimeout)")
+                return answer
+
+            ctx.api._send_once = lose_first_create
+            outcome = await deploy(ctx, Request())
+        assert lost
+        assert outcome.ending is Ending.DEPLOYED
+        assert len(kit.machines()) == 2
+
+    simulate(test)
+
+
+def test_every_ending_is_told_with_what_serves_and_what_to_do_next() -> None:
+    """The text of a failure has the phase, the reasons, the serving cluster and the next command."""
+    from providers.bluegreen.report import outcome_text
+
+    async def test(kit: Kit) -> None:
+        await serve_v1(kit)
+        kit.store.down = True
+        text = outcome_text("rooms", await kit.deploy(SPEC2))
+        assert "aborted in drain-old" in text
+        assert "serving: release 1-" in text
+        assert "pulumi up" in text
+        text = outcome_text("rooms", replace(kit.outcomes[-1], ending=Ending.UNKNOWN, serving=None))
+        assert "unknown" in text
+
+    simulate(test)
