@@ -1,0 +1,49 @@
+# `make` lists the targets. Every target sets up what it needs; what is set up already is only looked at.
+
+PYTHON3 ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$python -c '$(NEW_ENOUGH)' 2>/dev/null && echo $$python && break; done)
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+PYTHON := .venv/bin/python
+SOURCES = $(wildcard __main__.py components providers simulator examples demo bench tools tests)
+UV := uv==0.13.9
+COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+
+# The engine's directory and .venv first on PATH: that is how the demo, the tests and Pulumi itself find both.
+WITH_ENGINE = engine="$$($(PYTHON) -m tools.engine)" && PATH="$(CURDIR)/.venv/bin:$$engine:$$PATH" &&
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench lock clean venv engine
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: venv ## deploy v1, then v2, under a load of players, on local Fly and S3: make demo PLAYERS=20 MACHINES=3
+	@$(WITH_ENGINE) $(PYTHON) -m demo $(if $(PLAYERS),--players $(PLAYERS)) $(if $(MACHINES),--machines $(MACHINES)) $(ARGS)
+
+test: venv ## run the tests: make test ARGS="-k planner -x"
+	@$(WITH_ENGINE) $(PYTHON) -m pytest $(ARGS)
+
+check: venv ## check format, lint and types
+	$(PYTHON) -m ruff format --check $(SOURCES)
+	$(PYTHON) -m ruff check $(SOURCES)
+	$(PYTHON) -m mypy $(SOURCES)
+
+bench: venv ## measure deploys of 3 and 50 machines, as ratios
+	@$(WITH_ENGINE) $(PYTHON) -m bench $(ARGS)
+
+lock: ## pin the requirements anew from the .in files: make lock ARGS=--upgrade
+	@scratch="$$(mktemp -d)" && trap 'rm -rf "$$scratch"' EXIT && \
+	$(PYTHON3) -m venv "$$scratch" && "$$scratch/bin/pip" install --quiet $(UV) && PATH="$$scratch/bin:$$PATH" && \
+	$(COMPILE) $(ARGS) requirements.in -o requirements.txt && \
+	$(COMPILE) $(ARGS) requirements-dev.in -o requirements-dev.txt
+
+clean: ## remove what was made in the checkout; the engine, kept outside it, stays
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build
+	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +
+
+venv:
+	@$(or $(PYTHON3),false) -c '$(NEW_ENOUGH)' || { echo 'Python 3.11 or newer is needed and was not found; name one: make PYTHON3=/path/to/python3 …' >&2; exit 1; }
+	@$(PYTHON3) -m tools.venv
+
+engine: venv ## get the Pulumi engine and print its directory; the other targets do that too
+	@$(PYTHON) -m tools.engine
