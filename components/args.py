@@ -33,12 +33,16 @@ class CheckArgs(TypedDict):
 
 
 class ServicePortArgs(TypedDict):
+    """One public port and what Fly's edge does on it, e.g. ``["tls", "http"]``."""
+
     port: int
     handlers: NotRequired[Sequence[str]]
     force_https: NotRequired[bool]
 
 
 class ConcurrencyArgs(TypedDict, total=False):
+    """The load at which the proxy prefers (soft) and refuses (hard) other machines."""
+
     type: Literal["connections", "requests"]
     soft_limit: int
     hard_limit: int

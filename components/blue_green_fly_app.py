@@ -16,8 +16,8 @@ class BlueGreenFlyApp(ComponentResource):
 
     Outputs: ``url``; ``release`` (``"<generation>-<digest>"``); ``serving`` (release, machine ids, regions, image
     digest); ``phase`` (``"serving"``, or where an unfinished rollout stands); ``handoff_window_seconds`` (of the last
-    rollout, ``None`` on a first deploy); ``phases`` (name, start in epoch seconds, seconds); ``proven`` (rooms, objects,
-    bytes proven saved); ``api_calls``.
+    rollout, ``None`` on a first deploy); ``phases`` (name, start in epoch seconds, seconds); ``proven`` (rooms,
+    objects, bytes proven saved); ``api_calls``.
 
     A failed rollout fails ``pulumi up`` and says which cluster serves. Wrong arguments fail before any call.
     """

@@ -1,10 +1,10 @@
 """Lines on the resource's own row of Pulumi's display.
 
-A dynamic provider's ``pulumi.log`` lands on the stack's row, not on the resource's. The engine takes log lines with a URN
-on the address that it gave to the provider process, and the URN is in the servicer's frame. Both are private to Pulumi's
-SDK: they are touched here only, every touch is guarded, and without them the lines go to stderr as plain text. Nothing in
-here ever raises: a deployment does not fail because nobody listens (the stderr of a provider whose ``pulumi`` was killed
-is closed).
+A dynamic provider's ``pulumi.log`` lands on the stack's row, not on the resource's. The engine takes log lines with a
+URN on the address that it gave to the provider process, and the URN is in the servicer's frame. Both are private to
+Pulumi's SDK: they are touched here only, every touch is guarded, and without them the lines go to stderr as plain text.
+Nothing in here ever raises: a deployment does not fail because nobody listens (the stderr of a provider whose
+``pulumi`` was killed is closed).
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import grpc
+from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc
+
 Say = Callable[[str], None]
 
 
@@ -22,7 +25,7 @@ def console() -> Say:
     """A function that shows one line. Call it from a provider's method: the URN is looked for among its callers."""
     try:
         return _on_the_row(_urn_of_callers())
-    except Exception:
+    except Exception:  # noqa: BLE001 - whatever Pulumi's privates do, a deployment goes on
         return _on_stderr
 
 
@@ -42,16 +45,13 @@ def _urn_of_callers() -> str:
 
 
 def _on_the_row(urn: str) -> Say:
-    import grpc
-    from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc
-
     engine: Any = engine_pb2_grpc.EngineStub(grpc.insecure_channel(sys.argv[1]))
 
     def say(line: str) -> None:
         try:
             severity = engine_pb2.LogSeverity.Value("INFO")
             engine.Log(engine_pb2.LogRequest(severity=severity, message=line, urn=urn), timeout=2)
-        except Exception:
+        except Exception:  # noqa: BLE001 - as above
             _on_stderr(line)
 
     return say

@@ -1,7 +1,7 @@
 """The dynamic resource: a few short methods that translate between Pulumi and the deployment.
 
-The import path of ``BlueGreenFlyAppProvider`` is part of every state file (it is pickled by reference): it is stable for
-ever, and so is the resource's type, ``pulumi-python:dynamic/fly:BlueGreenFlyApp``.
+The import path of ``BlueGreenFlyAppProvider`` is part of every state file (it is pickled by reference): it is
+stable for ever, and so is the resource's type, ``pulumi-python:dynamic/fly:BlueGreenFlyApp``.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from providers.bluegreen import report
 from providers.bluegreen.context import Context
 from providers.bluegreen.deploy import CannotLook, Request, deploy, preview
 from providers.bluegreen.plan import PlannedStep
-from providers.bluegreen.scene import Goal, Scene
+from providers.bluegreen.scene import Goal
 from providers.bluegreen.spec import Spec
 from providers.console import Say, console
 from providers.session import NoToken, open_context

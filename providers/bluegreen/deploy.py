@@ -45,7 +45,7 @@ async def preview(ctx: Context, request: Request) -> tuple[Scene, list[PlannedSt
 
 
 async def deploy(ctx: Context, request: Request) -> Outcome:
-    """Bring the world to what the request asks for, or back. Raises ``CannotLook``; every other ending is an Outcome."""
+    """Bring the world to what the request asks for, or back. Raises ``CannotLook``; all other endings are Outcomes."""
     scene = await _first_look(ctx, request)
     run = Run(ctx, scene)
     if next_step(scene) is None:

@@ -16,6 +16,10 @@ class GateFailed(Exception):
         super().__init__("; ".join(reasons))
 
 
+class NotYet(Exception):
+    """The condition of a poll does not hold yet; ``str()`` says what was found instead."""
+
+
 class StepFailed(Exception):
     """A step could not be done."""
 

@@ -23,7 +23,8 @@ class Phase(StrEnum):
 
 class Role(StrEnum):
     """Whose machines a step is about: the cluster that serves, the one being brought up, what given-up deployments
-    left (``stray``), everything but green (``others``), or all of it."""
+    left (``stray``), everything but green (``others``), or all of it.
+    """
 
     BLUE = "blue"
     GREEN = "green"
@@ -57,6 +58,8 @@ class Release:
 
 @dataclass(frozen=True)
 class CheckSeen:
+    """One health check of one machine, as last reported."""
+
     name: str
     passing: bool
     output: str = ""

@@ -60,13 +60,12 @@ def _notes(scene: Scene, steps: list[PlannedStep]) -> Iterator[str]:
         return
     if not all(machine.state_store for machine in scene.blue):
         yield "note: blue has no state_store; that it exits with 0 is the only evidence that its state is saved"
-    yield (
-        "handoff window: from the first cordon of blue to green's first proven answer; at most "
-        f"{durations.text(spec.deadline_s(Phase.DRAIN_OLD) + spec.deadline_s(Phase.SWITCH_ROUTES))}, usually blue's own drain and a moment"
-    )
+    longest = durations.text(spec.deadline_s(Phase.DRAIN_OLD) + spec.deadline_s(Phase.SWITCH_ROUTES))
+    yield f"handoff window: blue's first cordon to green's first answer; blue's drain and a moment, {longest} at most"
 
 
 def cluster_text(cluster: Cluster) -> str:
+    """``"release 2-3fa9c1d20e, 4 machines (ams 2, iad 2)"``."""
     return f"release {cluster.release}, {machines(cluster.regions)}"
 
 

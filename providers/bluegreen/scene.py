@@ -21,8 +21,8 @@ class Intent:
 
     ``release`` is green's. ``blue`` is the release that serves until the switch, ``None`` on a first deploy.
     ``disturbed``: blue was cordoned or stopped, so a restore has to prove that it answers again.
-    ``previous_secrets``: blue's values of the secrets that this deployment changes (``None``: it had none of that name);
-    machines read secrets when they start, so blue needs its own back before it is started again.
+    ``previous_secrets``: blue's values of the secrets that this deployment changes (``None``: it had none of that
+    name); machines read secrets when they start, so blue needs its own back before it is started again.
     ``remove_app``: the app is ours and goes with the last machine.
     """
 
@@ -46,6 +46,7 @@ class Intent:
 
 
 def machine_name(app: str, release: Release, region: str, index: int) -> str:
+    """Deterministic, so that a lost answer to a create is found again by name: ``rooms-g2-ams-1``."""
     return f"{app}-g{release.generation}-{region}-{index}"
 
 

@@ -4,15 +4,36 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from providers.bluegreen.durations import Duration, seconds
 from providers.bluegreen.model import Phase
 
-AppName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,61}[a-z0-9]$")]
-RegionCode = Annotated[str, StringConstraints(pattern=r"^[a-z]{3}$")]
+
+def _matching(pattern: str, what: str) -> AfterValidator:
+    """A pattern whose refusal says what is wanted; ``what`` completes "… is not"."""
+
+    def check(value: str) -> str:
+        if not re.fullmatch(pattern, value):
+            raise ValueError(f'"{value}" is not {what}')
+        return value
+
+    return AfterValidator(check)
+
+
+AppName = Annotated[
+    str,
+    _matching(r"[a-z][a-z0-9-]{0,61}[a-z0-9]", "an app name: letters, digits and dashes, from a letter on"),
+]
+RegionCode = Annotated[str, _matching(r"[a-z]{3}", "a region code: Fly's have three letters")]
+ImageReference = Annotated[str, _matching(r"\S+", "an image reference")]
+Url = Annotated[str, _matching(r"https?://\S+", "a URL with http:// or https://")]
+UrlPath = Annotated[str, _matching(r"/\S*", "a path: it starts with a slash")]
+Bucket = Annotated[str, _matching(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "a bucket name")]
+Prefix = Annotated[str, _matching(r"([^/].*/)?", "a key prefix: it is empty, or ends with a slash")]
 Port = Annotated[int, Field(ge=1, le=65535)]
 LONGEST_STOP_S = 300
 """Fly kills a machine after at most this long, whatever ``stop_config.timeout`` asks for."""
@@ -49,19 +70,23 @@ class Check(_Part):
 
 
 class ServicePort(_Part):
+    """One public port and what Fly's edge does on it, e.g. ``tls``, ``http``."""
+
     port: Port
     handlers: tuple[str, ...] = ()
     force_https: bool = False
 
 
 class Concurrency(_Part):
+    """The load, in connections or requests, at which the proxy prefers (soft) and refuses (hard) other machines."""
+
     type: Literal["connections", "requests"] = "connections"
     soft_limit: int = Field(default=20, ge=1)
     hard_limit: int = Field(default=25, ge=1)
 
 
 class Service(_Part):
-    """One port of the app that Fly's proxy routes to. Its ``checks`` gate routing, and the deployment's verify phase."""
+    """One port of the app that Fly's proxy routes to. Its ``checks`` gate routing, and the verify phase."""
 
     internal_port: Port
     protocol: Literal["tcp", "udp"] = "tcp"
@@ -105,8 +130,8 @@ class StateStore(_Part):
     always boto3's own.
     """
 
-    bucket: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
-    prefix: Annotated[str, StringConstraints(pattern=r"^([^/].*/)?$")] = ""
+    bucket: Bucket
+    prefix: Prefix = ""
     endpoint_url: str | None = None
     region: str | None = None
 
@@ -122,7 +147,7 @@ class RoutingProbe(_Part):
     Without it any answer counts that is not 5xx: under ``handoff`` blue has stopped by then, so nobody else can answer.
     """
 
-    path: Annotated[str, StringConstraints(pattern=r"^/")] = "/"
+    path: UrlPath = "/"
     machine_key: str | None = None
 
 
@@ -130,13 +155,14 @@ class Spec(_Part):
     """Everything a deployment needs to know.
 
     ``regions`` maps a region code to its number of machines. ``env`` is visible in Fly's API and in Pulumi's plan;
-    ``secret_env`` becomes the app's Fly secrets and is visible nowhere. ``public_url`` is where users reach the app (default
-    ``https://<app>.fly.dev``); ``api_url`` is the Machines API's (default: ``FLY_FLAPS_BASE_URL``, then Fly's own).
+    ``secret_env`` becomes the app's Fly secrets and is visible nowhere. ``public_url`` is where users reach the app
+    (default ``https://<app>.fly.dev``); ``api_url`` is the Machines API's (default ``FLY_FLAPS_BASE_URL``, then
+    Fly's own).
     """
 
     app: AppName
     org: str = "personal"
-    image: Annotated[str, StringConstraints(min_length=1, pattern=r"^\S+$")]
+    image: ImageReference
     regions: Annotated[dict[RegionCode, Annotated[int, Field(ge=1)]], Field(min_length=1)]
     guest: Guest = Guest()
     env: dict[str, str] = {}
@@ -147,9 +173,9 @@ class Spec(_Part):
     deadlines: Deadlines = Deadlines()
     state_store: StateStore | None = None
     cutover: Literal["handoff", "overlap"] = "handoff"
-    public_url: Annotated[str, StringConstraints(pattern=r"^https?://\S+$")] | None = None
+    public_url: Url | None = None
     routing_probe: RoutingProbe = RoutingProbe()
-    api_url: Annotated[str, StringConstraints(pattern=r"^https?://\S+$")] | None = None
+    api_url: Url | None = None
 
     @model_validator(mode="after")
     def _can_be_verified(self) -> Spec:
@@ -195,7 +221,7 @@ class Spec(_Part):
         return hashlib.scrypt(plain.encode(), salt=self.app.encode(), n=2**14, r=8, p=1, dklen=32).hex()
 
     def deadline_s(self, phase: Phase) -> float:
-        """The deadline of a phase in seconds. A restore may have to wait for a stop, and for a start with its checks."""
+        """The deadline of a phase in seconds. A restore may wait for a stop, then for a start and its checks."""
         if phase is Phase.RESTORE_OLD:
             return self.deadline_s(Phase.DRAIN_OLD) + self.deadline_s(Phase.VERIFY)
         return seconds(getattr(self.deadlines, phase.replace("-", "_")))

@@ -22,7 +22,7 @@ TIMEOUTS = httpx.Timeout(connect=5, read=30, write=30, pool=30)
 LONG_POLL_SLACK_S = 10.0
 REASON_CAP = 500
 
-# Polls and retries are told to the reporter by those who make them; stamina's own log lines would reach Pulumi's output.
+# Waits are told to people by those who wait; stamina's own log lines would reach Pulumi's output.
 stamina.instrumentation.set_on_retry_hooks([])
 
 
@@ -73,10 +73,14 @@ class Api:
             finally:
                 await response.aclose()
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-            raise errors.Unreachable(call, f"cannot reach {request.url.host}: {error}") from None
+            raise errors.Unreachable(call, f"cannot reach {_address(request.url)}: {error}") from None
         except httpx.HTTPError as error:
             raise _unclear(call, f"no complete answer ({type(error).__name__})") from None
         return _judge(call, response, content)
+
+
+def _address(url: httpx.URL) -> str:
+    return url.netloc.decode()
 
 
 async def _read_capped(call: Call, response: httpx.Response) -> bytes:

@@ -11,11 +11,15 @@ from providers.fly.errors import Call
 
 
 class App(BaseModel):
+    """An app as GET answers it."""
+
     name: str
 
 
 @dataclass(frozen=True)
 class Apps:
+    """The apps that the token may see."""
+
     api: Api
 
     async def get(self, name: str) -> App:

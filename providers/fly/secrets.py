@@ -11,6 +11,8 @@ from providers.fly.errors import Call
 
 @dataclass(frozen=True)
 class Secrets:
+    """The secrets of one app."""
+
     api: Api
     app: str
 

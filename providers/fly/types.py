@@ -49,6 +49,8 @@ class Event(_Answer):
 
 
 class ImageRef(_Answer):
+    """What a machine runs; ``digest`` as ``sha256:…``."""
+
     registry: str = ""
     repository: str = ""
     tag: str = ""

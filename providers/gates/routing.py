@@ -9,17 +9,16 @@ from typing import Protocol
 
 import httpx
 
+from providers.bluegreen.failures import NotYet
 from providers.bluegreen.model import Answer
 from providers.bluegreen.spec import RoutingProbe
 
 TIMEOUT_S = 10.0
 
 
-class NotYet(Exception):
-    """Nobody who counts has answered yet; ``str()`` says what was answered instead."""
-
-
 class Prober(Protocol):
+    """A way to ask from outside."""
+
     async def ask(self, region: str, machine_id: str = "") -> Answer:
         """Who answers users in ``region``, or there as this machine. Raises ``NotYet`` where no app answered."""
         ...

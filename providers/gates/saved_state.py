@@ -18,6 +18,8 @@ MOST_FAULTS = 20
 
 
 class ManifestObject(BaseModel):
+    """One saved object: its full key, the ETag that S3 answered to the write, its size."""
+
     key: str
     etag: str
     bytes: int
@@ -37,6 +39,7 @@ class Manifest(BaseModel):
 
 
 def manifest_key(prefix: str, machine: MachineSeen) -> str:
+    """Where this machine writes its manifest."""
     return f"{prefix}manifests/{machine.release}/{machine.id}.json"
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import inf
+from typing import Any
 
+import httpx
 import pytest
 
 from providers.bluegreen import lifecycle
 from providers.bluegreen.deploy import CannotLook, Request, deploy
 from providers.bluegreen.lifecycle import Do
 from providers.bluegreen.model import Ending, Phase
+from providers.bluegreen.report import outcome_text
 from simulator.runtime_virtual import Behaviour
 from tests.bluegreen.virtual import V1, V2, Kit, simulate
 from tests.bluegreen.worlds import spec
@@ -44,7 +47,8 @@ def test_a_first_deploy_is_verified_before_it_is_routed() -> None:
         outcome = kit.outcomes[0]
         assert outcome.app_created
         assert outcome.window_s is None
-        assert outcome.serving and outcome.serving.release.generation == 1
+        assert outcome.serving
+        assert outcome.serving.release.generation == 1
 
     simulate(test)
 
@@ -129,15 +133,17 @@ def test_a_green_that_fails_leaves_blue_untouched(behaviour: Behaviour, reason: 
         kit.runtime.script("rooms-g2-iad-*", behaviour)
         outcome = await kit.deploy(spec(image=V2, deadlines={"verify": "30s", "create_new": "30s"}))
         assert outcome.ending is Ending.ABORTED
-        assert outcome.serving and outcome.serving.release.generation == 1
-        assert outcome.failure and reason in " ".join(outcome.failure.reasons)
+        assert outcome.serving
+        assert outcome.serving.release.generation == 1
+        assert outcome.failure
+        assert reason in " ".join(outcome.failure.reasons)
         assert [(m.id, m.instance_id) for m in kit.machines()] == before
         assert kit.calls("cordon", "stop") == []
 
     simulate(test)
 
 
-LOST_STATE = {
+LOST_STATE: dict[str, tuple[dict[str, Any], str]] = {
     "killed at its deadline": ({"ignores_stop": True}, "was ended by signal 9"),
     "exits with an error": ({"exit_code": 3}, "exited with code 3"),
     "no manifest": ({"saves": False}, "no manifest at"),
@@ -163,7 +169,8 @@ def test_stopped_without_proof_fails_closed(case: str) -> None:
         await serve_v1(kit)
         outcome = await kit.deploy(SPEC2)
         assert outcome.ending is Ending.ABORTED
-        assert outcome.failure and outcome.failure.phase is Phase.DRAIN_OLD
+        assert outcome.failure
+        assert outcome.failure.phase is Phase.DRAIN_OLD
         assert reason in " ".join(outcome.failure.reasons)
         assert "rooms-g1-iad-1" in " ".join(outcome.failure.reasons)
         assert kit.routed() == whole(kit) == NAMES1
@@ -176,7 +183,7 @@ def test_stopped_without_proof_fails_closed(case: str) -> None:
 @pytest.mark.parametrize(
     ("gate", "case"),
     [(Do.READ_EXITS, "exits with an error"), (Do.PROVE_SAVED, "no manifest")],
-    ids=lambda x: str(x),
+    ids=str,
 )
 def test_the_proofs_fail_when_their_gate_is_taken_out(
     gate: Do, case: str, monkeypatch: pytest.MonkeyPatch
@@ -200,7 +207,8 @@ def test_an_unreadable_store_is_not_an_empty_one() -> None:
         kit.store.down = True
         outcome = await kit.deploy(SPEC2)
         assert outcome.ending is Ending.ABORTED
-        assert outcome.failure and "cannot be read" in " ".join(outcome.failure.reasons)
+        assert outcome.failure
+        assert "cannot be read" in " ".join(outcome.failure.reasons)
         kit.store.down = False
         assert (await kit.deploy(SPEC2)).ending is Ending.DEPLOYED
         assert kit.routed() == whole(kit)
@@ -219,7 +227,8 @@ def test_the_manifest_of_an_aborted_drain_proves_nothing_later() -> None:
         kit.store.down = False
         outcome = await kit.deploy(SPEC2)
         assert outcome.ending is Ending.ABORTED
-        assert outcome.failure and "earlier boot" in " ".join(outcome.failure.reasons)
+        assert outcome.failure
+        assert "earlier boot" in " ".join(outcome.failure.reasons)
 
     simulate(test)
 
@@ -275,7 +284,7 @@ def test_a_destroy_that_cannot_prove_the_state_destroys_nothing() -> None:
 
 
 def test_a_failed_first_deploy_leaves_nothing_behind() -> None:
-    """No blue to go back to: green and the app that was made for it are gone, and the outcome says that nothing serves."""
+    """No blue to go back to: green and the app made for it are gone, and the outcome says that nothing serves."""
 
     async def test(kit: Kit) -> None:
         kit.runtime.script("*", Behaviour(healthy_after=inf))
@@ -389,35 +398,36 @@ def test_blue_gets_its_own_secrets_back_before_it_is_started_again() -> None:
     simulate(test)
 
 
+class LosesFirstCreate(httpx.AsyncBaseTransport):
+    """Applies the first create of a machine, and answers it with silence."""
+
+    def __init__(self, inner: httpx.AsyncBaseTransport) -> None:
+        self.inner = inner
+        self.lost = 0
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        response = await self.inner.handle_async_request(request)
+        if request.method == "POST" and request.url.path.endswith("/machines") and not self.lost:
+            self.lost += 1
+            raise httpx.ReadTimeout("no answer")
+        return response
+
+
 def test_a_lost_answer_of_a_create_makes_no_second_machine() -> None:
     """The machine is there although its create was not answered: it is found by name, and used (flyctl 5089)."""
 
     async def test(kit: Kit) -> None:
-        async with kit.context(SPEC1) as ctx:
-            real = ctx.api._send_once
-            lost = []
-
-            async def lose_first_create(call, request):
-                answer = await real(call, request)
-                if call.action == "machine.create" and not lost:
-                    lost.append(answer)
-                    from providers.fly import Ambiguous
-
-                    raise Ambiguous(call, "no complete answer (ReadTimeout)")
-                return answer
-
-            ctx.api._send_once = lose_first_create
-            outcome = await deploy(ctx, Request())
-        assert lost
-        assert outcome.ending is Ending.DEPLOYED
-        assert len(kit.machines()) == 2
+        transport = LosesFirstCreate(kit.http)
+        kit.http = transport
+        await serve_v1(kit)
+        assert transport.lost == 1
+        assert whole(kit) == NAMES1
 
     simulate(test)
 
 
 def test_every_ending_is_told_with_what_serves_and_what_to_do_next() -> None:
     """The text of a failure has the phase, the reasons, the serving cluster and the next command."""
-    from providers.bluegreen.report import outcome_text
 
     async def test(kit: Kit) -> None:
         await serve_v1(kit)

@@ -102,7 +102,7 @@ def test_behind_the_commit_point_it_only_goes_forward() -> None:
 
 
 def test_blue_is_destroyed_only_after_green_has_answered_from_outside() -> None:
-    """Routed is not yet answered: proof, then record, then retire (flyctl 3297: blue was gone before the proxy knew)."""
+    """Routed is not yet answered: proof, then record, then retire (flyctl 3297: blue went before the proxy knew)."""
     blue, green = serving(V1, 1, cordoned=True, state="stopped"), cluster(V2, 2, cordoned=False)
     routed = scene(V2, blue, green)
     assert next_do(routed) == (Do.PROVE_ROUTED, Role.GREEN)
@@ -135,7 +135,7 @@ def test_an_interrupted_rollout_goes_on_with_the_same_green() -> None:
 
 
 def test_a_given_up_green_is_removed_before_another_is_created() -> None:
-    """Machines never exceed blue + green: an unrouted cluster of another spec goes first (flyctl 2836: 700 machines)."""
+    """Machines never exceed blue + green: an unrouted cluster of another spec goes first (flyctl 2836)."""
     other = spec(image="registry.fly.io/rooms:broken")
     world_with_stray = scene(V2, serving(V1, 1), cluster(other, 2))
     assert world_with_stray.intent.release.generation == 3

@@ -1,4 +1,4 @@
-"""Whole deployments in virtual time: the real client over the simulator's API in process, scripted machines, S3 in memory."""
+"""Whole deployments in virtual time: the real client, the simulator in process, scripted machines, S3 in memory."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ import httpx
 
 from providers.bluegreen.context import Context
 from providers.bluegreen.deploy import Request, deploy
+from providers.bluegreen.failures import NotYet
 from providers.bluegreen.model import Answer, Outcome
 from providers.bluegreen.spec import Spec
 from providers.fly import connect
-from providers.gates.routing import NotYet
 from providers.gates.store import Head, StoreError
 from simulator.http import create_app
 from simulator.runtime import Boot
@@ -77,7 +77,7 @@ class Kit:
 
     world: World
     runtime: VirtualRuntime
-    http: httpx.ASGITransport
+    http: httpx.AsyncBaseTransport
     store: MemoryStore
     said: list[str] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
@@ -158,7 +158,7 @@ class Kit:
 def simulate(
     test: Callable[[Kit], Awaitable[None]], *, proxy_delay: float = 0.2, limits: bool = True
 ) -> None:
-    """Run a test against a fresh platform in virtual time. v1 and v2 boot in a second and save when they are stopped."""
+    """Run a test against a fresh platform in virtual time. v1 and v2 boot in a second and save when stopped."""
 
     async def main() -> None:
         runtime = VirtualRuntime({V1: Behaviour(), V2: Behaviour()})

@@ -1,0 +1,69 @@
+"""drain-old: stopping and starting machines, and the proof that what stopped has saved."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from providers.bluegreen.actions.together import each
+from providers.bluegreen.context import Context
+from providers.bluegreen.failures import GateFailed
+from providers.bluegreen.model import MachineSeen, Observation, Proof
+from providers.bluegreen.observe import look_again
+from providers.bluegreen.plan import Step
+from providers.bluegreen.scene import Scene
+from providers.gates.saved_state import prove_saved
+
+
+async def stop(ctx: Context, scene: Scene, step: Step) -> Observation:
+    """Ask every running machine to stop by its own ``stop_config``: the signal now, the kill at its timeout."""
+
+    async def one(machine: MachineSeen) -> MachineSeen:
+        await ctx.machines.stop(machine.id)
+        return replace(machine, state="stopping")
+
+    running = [machine for machine in step.machines if machine.state in ("created", "starting", "started")]
+    return scene.observation.with_machines(*await each(running, one))
+
+
+async def start(ctx: Context, scene: Scene, step: Step) -> Observation:
+    """Start every machine that is not running; it stays cordoned."""
+
+    async def one(machine: MachineSeen) -> MachineSeen:
+        await ctx.machines.start(machine.id)
+        return replace(machine, state="starting")
+
+    halted = [machine for machine in step.machines if machine.state not in ("created", "starting", "started")]
+    return scene.observation.with_machines(*await each(halted, one))
+
+
+async def read_exits(ctx: Context, scene: Scene, step: Step) -> Observation:
+    """'Stopped' is not 'saved': a machine killed at its deadline is stopped too, and only its exit event says so."""
+
+    async def one(machine: MachineSeen) -> MachineSeen:
+        return machine if machine.exit else await look_again(ctx, machine)
+
+    machines = await each(step.machines, one)
+    faults = [
+        f"machine {m.id} ({m.name}) {m.exit or 'has no exit event'}; its state may be unsaved"
+        for m in machines
+        if not (m.exit and m.exit.graceful)
+    ]
+    if faults:
+        raise GateFailed(*faults)
+    return scene.observation.with_machines(*machines)
+
+
+async def prove_state(ctx: Context, scene: Scene, step: Step) -> Observation:
+    """Each machine's manifest and objects, in the store that this machine was told to save to."""
+
+    async def one(machine: MachineSeen) -> Proof:
+        bucket, _, prefix = machine.state_store.removeprefix("s3://").partition("/")
+        return await prove_saved(ctx.store_of(bucket), prefix, machine)
+
+    proofs = await each([machine for machine in step.machines if machine.state_store], one)
+    faults = [fault for proof in proofs for fault in proof.faults]
+    if faults:
+        raise GateFailed(*faults)
+    rooms, objects, size = (sum(getattr(p, part) for p in proofs) for part in ("rooms", "objects", "bytes"))
+    ctx.say(f"saved state proven: {rooms} rooms, {objects} objects, {size:,} bytes of {len(proofs)} machines")
+    return scene.observation.with_proofs(*proofs)

@@ -1,0 +1,32 @@
+"""retire-old: machines and the app."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from providers.bluegreen.actions.together import each
+from providers.bluegreen.context import Context
+from providers.bluegreen.model import MachineSeen, Observation
+from providers.bluegreen.plan import Step
+from providers.bluegreen.scene import Scene
+
+
+async def destroy(ctx: Context, scene: Scene, step: Step) -> Observation:
+    """Destroy the step's machines. The executor has just looked at the world again before it calls this."""
+
+    async def one(machine: MachineSeen) -> str:
+        await ctx.machines.destroy(machine.id)
+        return machine.id
+
+    return scene.observation.without_machines(*await each(step.machines, one))
+
+
+async def delete_app(ctx: Context, scene: Scene, step: Step) -> Observation:
+    """Only an app without any machine: those that are not ours stay, and so does the app around them."""
+    strangers = await ctx.machines.list()
+    if strangers:
+        names = ", ".join(f"{machine.id} ({machine.name})" for machine in strangers[:5])
+        ctx.say(f"app {ctx.spec.app} stays: machines that are not ours are in it: {names}")
+        return replace(scene.observation, app_kept=True)
+    await ctx.apps.delete(ctx.spec.app)
+    return replace(scene.observation, app_exists=False)

@@ -1,0 +1,80 @@
+"""switch-routes: cordons, and the proof from outside."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from providers.bluegreen import journal
+from providers.bluegreen.actions.together import each, polling
+from providers.bluegreen.context import Context
+from providers.bluegreen.failures import NotYet
+from providers.bluegreen.model import Answer, MachineSeen, Observation
+from providers.bluegreen.plan import Step
+from providers.bluegreen.scene import Scene
+
+
+async def cordon(ctx: Context, scene: Scene, step: Step) -> Observation:
+    """Keep new connections away; open ones live on until the stop."""
+
+    async def one(machine: MachineSeen) -> MachineSeen:
+        await ctx.machines.cordon(machine.id)
+        return replace(machine, cordoned=True)
+
+    return scene.observation.with_machines(*await each(_not(step, cordoned=True), one))
+
+
+async def uncordon(ctx: Context, scene: Scene, step: Step) -> Observation:
+    """Register the machines with the proxy, which learns of it after a moment."""
+
+    async def one(machine: MachineSeen) -> MachineSeen:
+        await ctx.machines.uncordon(machine.id)
+        return replace(machine, cordoned=False)
+
+    return scene.observation.with_machines(*await each(_not(step, cordoned=False), one))
+
+
+def _not(step: Step, *, cordoned: bool) -> list[MachineSeen]:
+    return [machine for machine in step.machines if machine.cordoned != cordoned]
+
+
+async def prove_routed(ctx: Context, scene: Scene, step: Step) -> Observation:
+    """Ask as users do, in every region, until a machine of the cluster answers.
+
+    Under ``overlap`` blue answers as well, and may answer every time: there each green machine is asked for by its id.
+    """
+    expected = {machine.id for machine in step.machines} | {""}
+
+    async def one(question: tuple[str, str]) -> Answer:
+        region, machine_id = question
+        async for attempt in polling():
+            with attempt:
+                answer = await _ask(ctx, region, machine_id, expected)
+        ctx.waiting_for.pop(region + machine_id, None)
+        return answer
+
+    by_id = scene.intent.cutover == "overlap" and scene.intent.goal == "deploy"
+    questions = {(machine.region, machine.id if by_id else "") for machine in step.machines}
+    return replace(scene.observation, answers=tuple(await each(sorted(questions), one)))
+
+
+async def _ask(ctx: Context, region: str, machine_id: str, expected: set[str]) -> Answer:
+    try:
+        answer = await ctx.prober.ask(region, machine_id)
+    except NotYet as error:
+        ctx.waiting_for[region + machine_id] = f"an answer in {region}: {error}"
+        raise
+    if answer.machine_id not in expected:
+        ctx.waiting_for[region + machine_id] = f"an answer in {region}: machine {answer.machine_id} answers"
+        raise NotYet
+    return answer
+
+
+async def mark_serving(ctx: Context, scene: Scene, step: Step) -> Observation:
+    """Record on every machine that its cluster serves: written after the proof, so it stands for the proof."""
+
+    async def one(machine: MachineSeen) -> MachineSeen:
+        await ctx.machines.set_metadata(machine.id, journal.SERVING, "true")
+        return replace(machine, serving=True)
+
+    unmarked = [machine for machine in step.machines if not machine.serving]
+    return scene.observation.with_machines(*await each(unmarked, one))

@@ -1,0 +1,41 @@
+"""Doing one thing to many machines at once, and asking until something holds."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
+from typing import TypeVar
+
+import anyio
+import stamina
+
+from providers.bluegreen.failures import NotYet
+
+POLL_FIRST_S = 0.05
+POLL_LONGEST_S = 1.0
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+async def each(items: Sequence[T], do: Callable[[T], Awaitable[R]]) -> list[R]:
+    """Do it for all at once; the first error ends the others and is raised."""
+    results: dict[int, R] = {}
+
+    async def one(index: int, item: T) -> None:
+        results[index] = await do(item)
+
+    async with anyio.create_task_group() as group:
+        for index, item in enumerate(items):
+            group.start_soon(one, index, item)
+    return [results[index] for index in range(len(items))]
+
+
+def polling() -> AsyncIterable[stamina.Attempt]:
+    """Ask again and again, without end: the phase's deadline is the end."""
+    return stamina.retry_context(
+        on=NotYet,
+        attempts=None,
+        timeout=None,
+        wait_initial=POLL_FIRST_S,
+        wait_max=POLL_LONGEST_S,
+        wait_jitter=0.05,
+    )

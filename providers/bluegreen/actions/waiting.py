@@ -1,0 +1,87 @@
+"""Waits: each has a condition, and the phase's deadline as its end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from providers.bluegreen.actions.together import each, polling
+from providers.bluegreen.context import Context
+from providers.bluegreen.failures import GateFailed, NotYet
+from providers.bluegreen.model import MachineSeen, Observation
+from providers.bluegreen.observe import look_again
+from providers.bluegreen.plan import Step
+from providers.bluegreen.scene import Scene
+
+
+async def await_started(ctx: Context, scene: Scene, step: Step) -> Observation:
+    """Long-poll every machine; one that ends instead of starting fails the step at once."""
+
+    async def one(machine: MachineSeen) -> MachineSeen:
+        with_state = await _await_state(ctx, machine, ("started", "failed", "stopped", "destroyed"))
+        if with_state.state != "started":
+            raise GateFailed(
+                f"machine {machine.id} ({machine.name}) is {with_state.state}{_how(with_state)}, not started"
+            )
+        return with_state
+
+    waiting = [machine for machine in step.machines if machine.state != "started"]
+    return scene.observation.with_machines(*await each(waiting, one))
+
+
+async def await_stopped(ctx: Context, scene: Scene, step: Step) -> Observation:
+    """Long-poll every machine until its process has ended, one way or another: the gates judge how."""
+
+    async def one(machine: MachineSeen) -> MachineSeen:
+        return await _await_state(ctx, machine, ("stopped", "failed", "destroyed"))
+
+    waiting = [machine for machine in step.machines if machine.state != "stopped"]
+    return scene.observation.with_machines(*await each(waiting, one))
+
+
+async def _await_state(ctx: Context, machine: MachineSeen, states: Sequence[str]) -> MachineSeen:
+    ctx.waiting_for[machine.name] = f"machine {machine.id} ({machine.name}) to be {states[0]}"
+    await ctx.machines.wait(machine.id, states, instance_id=machine.instance_id)
+    seen = await look_again(ctx, machine)
+    ctx.waiting_for.pop(machine.name, None)
+    return seen
+
+
+def _how(machine: MachineSeen) -> str:
+    return f": its process {machine.exit}" if machine.exit else ""
+
+
+async def await_healthy(ctx: Context, scene: Scene, step: Step) -> Observation:
+    """Poll each machine (5 looks a second are allowed) until the row's own condition holds for it."""
+
+    def healthy(machine: MachineSeen) -> bool:
+        alone = replace(scene, observation=replace(scene.observation, machines=(machine,)))
+        return step.row.done(alone)
+
+    async def one(machine: MachineSeen) -> MachineSeen:
+        async for attempt in polling():
+            with attempt:
+                machine = await look_again(ctx, machine)
+                _must_run(machine)
+                if not healthy(machine):
+                    ctx.waiting_for[machine.name] = _unhealthy(machine)
+                    raise NotYet
+        ctx.waiting_for.pop(machine.name, None)
+        return machine
+
+    return scene.observation.with_machines(*await each(step.machines, one))
+
+
+def _must_run(machine: MachineSeen) -> None:
+    if machine.state != "started":
+        raise GateFailed(
+            f"machine {machine.id} ({machine.name}) is {machine.state}{_how(machine)}, not healthy"
+        )
+
+
+def _unhealthy(machine: MachineSeen) -> str:
+    failing = [
+        f"{check.name}: {check.output[:200] or 'no output'}" for check in machine.checks if not check.passing
+    ]
+    told = "; ".join(failing) or f"{len(machine.checks)} checks reported so far"
+    return f"machine {machine.id} ({machine.name}): {told}"
