@@ -19,6 +19,7 @@ GENERATION = "bluegreen_generation"
 CUTOVER = "bluegreen_cutover"
 STATE_STORE = "bluegreen_state_store"
 SERVING = "bluegreen_serving"
+OWNER = "bluegreen_owner"
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Entry:
     cutover: Cutover
     state_store: str
     serving: bool
+    owner: str
 
 
 def identify(metadata: Mapping[str, str], app: str) -> Entry | None:
@@ -37,7 +39,13 @@ def identify(metadata: Mapping[str, str], app: str) -> Entry | None:
     if metadata.get(COMPONENT) != app or release is None:
         return None
     cutover: Cutover = "overlap" if metadata.get(CUTOVER) == "overlap" else "handoff"
-    return Entry(release, cutover, metadata.get(STATE_STORE, ""), metadata.get(SERVING) == "true")
+    return Entry(
+        release,
+        cutover,
+        state_store=metadata.get(STATE_STORE, ""),
+        serving=metadata.get(SERVING) == "true",
+        owner=metadata.get(OWNER, ""),
+    )
 
 
 def metadata_of(intent: Intent) -> dict[str, str]:

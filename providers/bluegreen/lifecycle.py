@@ -3,10 +3,10 @@
 A row says what is done, in which phase, to whose machines, and how the world looks when it is done. The planner takes
 the first row that is not done yet; the same rows render the preview, the progress and the diagram in the docs.
 
-``handoff`` (default): blue is drained and proven saved, then green is routed. The commit point is the first uncordon of
-green. ``overlap`` (Fly's own order, for stateless apps): green is routed and proven, then blue is drained, and no state
-is proven. ``restore`` undoes a deployment that failed before its commit point; it never touches green before blue
-answers again (flyctl 3359: a rollback destroyed green while blue was cordoned).
+``handoff`` (default): blue is drained and proven saved, then the state is recorded as green's (the commit point), then
+green is routed. ``overlap`` (Fly's own order, for stateless apps): green is routed and proven, then blue is drained,
+and no state is proven. ``restore`` undoes a deployment that failed before its commit point; it never touches green before
+blue answers again (flyctl 3359: a rollback destroyed green while blue was cordoned).
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ class Do(StrEnum):
     AWAIT_STARTED = "wait until started"
     AWAIT_HEALTHY = "wait until every check passes"
     CORDON = "cordon"
+    COMMIT = "record green as the owner of the state"
     STOP = "stop gracefully"
     AWAIT_STOPPED = "wait until stopped"
     READ_EXITS = "read exit events"
@@ -133,6 +134,10 @@ def _answered_by(role: Role) -> Done:
     return done
 
 
+def _committed(scene: Scene) -> bool:
+    return scene.committed
+
+
 def _green_is_recorded(scene: Scene) -> bool:
     return bool(scene.green) and all(machine.serving for machine in scene.green)
 
@@ -155,6 +160,13 @@ def _cordoned(machine: MachineSeen) -> bool:
 
 def _routed(machine: MachineSeen) -> bool:
     return not machine.cordoned
+
+
+def _registered(machine: MachineSeen) -> bool:
+    """Uncordoned by this run, or proven routed by an earlier one: a machine that merely shows as uncordoned may be one
+    that was created away from the proxy.
+    """
+    return machine.serving or machine.registered
 
 
 def _started(machine: MachineSeen) -> bool:
@@ -204,7 +216,8 @@ HANDOFF = (
     *_CREATE_AND_VERIFY,
     *_DRAIN,
     *_PROVE_DRAINED,
-    Row(Phase.SWITCH_ROUTES, Do.UNCORDON, Role.GREEN, _each(Role.GREEN, _routed), commit=True),
+    Row(Phase.SWITCH_ROUTES, Do.COMMIT, Role.ALL, _committed, commit=True),
+    Row(Phase.SWITCH_ROUTES, Do.UNCORDON, Role.GREEN, _each(Role.GREEN, _registered)),
     Row(Phase.SWITCH_ROUTES, Do.PROVE_ROUTED, Role.GREEN, _green_answers, gate=True),
     Row(Phase.SWITCH_ROUTES, Do.MARK_SERVING, Role.GREEN, _green_is_recorded),
     *_RETIRE,
@@ -212,7 +225,7 @@ HANDOFF = (
 
 OVERLAP = (
     *_CREATE_AND_VERIFY,
-    Row(Phase.SWITCH_ROUTES, Do.UNCORDON, Role.GREEN, _each(Role.GREEN, _routed)),
+    Row(Phase.SWITCH_ROUTES, Do.UNCORDON, Role.GREEN, _each(Role.GREEN, _registered)),
     Row(Phase.SWITCH_ROUTES, Do.PROVE_ROUTED, Role.GREEN, _green_answers, gate=True),
     Row(Phase.SWITCH_ROUTES, Do.MARK_SERVING, Role.GREEN, _green_is_recorded, commit=True),
     *_DRAIN,

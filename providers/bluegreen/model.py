@@ -89,7 +89,11 @@ class ExitSeen:
 
 @dataclass(frozen=True)
 class MachineSeen:
-    """One of our machines, as last seen. ``started_at`` in seconds since the epoch, by its host's clock."""
+    """One of our machines, as last seen. ``started_at`` in seconds since the epoch, by its host's clock.
+
+    ``serving``: its cluster's routing was proven. ``owner``: the release that owns the state, as recorded on this
+    machine at that release's commit point; empty before. ``registered``: this run asked the proxy to route it.
+    """
 
     id: str
     name: str
@@ -100,6 +104,8 @@ class MachineSeen:
     instance_id: str = ""
     cutover: Cutover = "handoff"
     serving: bool = False
+    owner: str = ""
+    registered: bool = False
     state_store: str = ""
     host_ok: bool = True
     image_digest: str = ""
@@ -107,15 +113,6 @@ class MachineSeen:
     checks: tuple[CheckSeen, ...] = ()
     exit: ExitSeen | None = None
     started_at: float = 0.0
-
-    @property
-    def committed(self) -> bool:
-        """Whether this machine's release is past its commit point.
-
-        Under ``handoff`` the first uncordon of green *is* the commit point, so routing itself is the record; under
-        ``overlap`` it is the mark that is written once green's routing is proven (docs/adr/0002).
-        """
-        return self.serving or (self.cutover == "handoff" and not self.cordoned)
 
 
 @dataclass(frozen=True)
@@ -182,10 +179,6 @@ class Cluster:
 
     release: Release
     machines: tuple[MachineSeen, ...]
-
-    @property
-    def committed(self) -> bool:
-        return any(machine.committed for machine in self.machines)
 
     @property
     def regions(self) -> dict[str, int]:

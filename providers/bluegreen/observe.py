@@ -53,6 +53,7 @@ def see(machine: Machine, app: str) -> MachineSeen | None:
         instance_id=machine.instance_id,
         cutover=known.cutover,
         serving=known.serving,
+        owner=known.owner,
         state_store=known.state_store,
         host_ok=machine.host_status == "ok",
         image_digest=machine.image_ref.digest,

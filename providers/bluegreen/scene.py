@@ -85,7 +85,8 @@ class Scene:
 
     @property
     def committed(self) -> bool:
-        return any(machine.committed for machine in self.green)
+        """Whether green is past its commit point."""
+        return is_committed(self.intent.release, self.observation)
 
     @property
     def serving(self) -> Cluster | None:
@@ -102,6 +103,18 @@ def clusters(observation: Observation) -> list[Cluster]:
     return [Cluster(r, tuple(m for m in observation.seen if m.release == r)) for r in releases]
 
 
+def is_committed(release: Release, observation: Observation) -> bool:
+    """Whether a release is past its commit point: the state was recorded as its own, or its routing as proven.
+
+    Routing itself proves nothing: whether a machine that was created unrouted shows as cordoned is undocumented
+    (docs/adr/0002).
+    """
+    return any(
+        machine.owner == str(release) or (machine.release == release and machine.serving)
+        for machine in observation.seen
+    )
+
+
 def resolve(
     spec: Spec, observation: Observation, *, known_generation: int = 0, goal: Goal = "deploy"
 ) -> Intent:
@@ -111,7 +124,7 @@ def resolve(
     every machine is gone. Raises ``ValueError`` where the machines are unknown.
     """
     found = clusters(observation)
-    committed = [cluster for cluster in found if cluster.committed]
+    committed = [cluster for cluster in found if is_committed(cluster.release, observation)]
     current = committed[-1] if committed else None
     if goal == "destroy":
         nothing = Release(known_generation + 1, "destroy")

@@ -232,11 +232,17 @@ _IN_DIGEST = {"app", "image", "regions", "guest", "env", "services", "checks", "
 
 def machine_config(spec: Spec, *, env: dict[str, str], metadata: dict[str, str]) -> dict[str, Any]:
     """The ``config`` of one machine, as the API wants it."""
-    config = spec.model_dump(mode="json", include={"image", "guest", "services", "checks"}, exclude_none=True)
+    config = spec.model_dump(mode="json", include={"image", "guest", "checks"}, exclude_none=True)
     return {
         **config,
+        "services": [_service_config(service) for service in spec.services],
         "env": {**spec.env, **env},
         "metadata": metadata,
         "stop_config": spec.stop_config.model_dump(),
         "restart": {"policy": "on-failure", "max_retries": 3},
     }
+
+
+def _service_config(service: Service) -> dict[str, Any]:
+    """Fly's proxy neither starts nor stops these machines: a drained one would come back beside its successor."""
+    return {**service.model_dump(mode="json", exclude_none=True), "autostart": False, "autostop": "off"}

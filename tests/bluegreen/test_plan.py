@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from providers.bluegreen.lifecycle import DESTROY, HANDOFF, OVERLAP, RESTORE, Do
 from providers.bluegreen.model import Answer, Observation, Phase, Proof, Role
 from providers.bluegreen.plan import next_step, rollout
-from providers.bluegreen.scene import Scene, resolve, restoring
+from providers.bluegreen.scene import Scene, is_committed, resolve, restoring
 from tests.bluegreen.worlds import CLEAN_EXIT, cluster, serving, spec, world
 
 V1 = spec()
@@ -54,7 +54,7 @@ def test_zero_checks_are_not_healthy() -> None:
 
 def test_the_first_deploy_is_verified_before_it_is_routed() -> None:
     """Without a blue cluster green's checks come before its first uncordon too."""
-    assert next_do(scene(V1, cluster(V1, 1))) == (Do.UNCORDON, Role.GREEN)
+    assert next_do(scene(V1, cluster(V1, 1))) == (Do.COMMIT, Role.ALL)
     assert next_do(scene(V1, cluster(V1, 1, state="starting"))) == (Do.AWAIT_STARTED, Role.GREEN)
 
 
@@ -81,7 +81,7 @@ def test_stopped_is_not_saved() -> None:
     assert next_do(clean) == (Do.PROVE_SAVED, Role.BLUE)
     one = replace(clean, observation=clean.observation.with_proofs(Proof(clean.blue[0].id)))
     assert next_do(one) == (Do.PROVE_SAVED, Role.BLUE)
-    assert next_do(proven(clean)) == (Do.UNCORDON, Role.GREEN)
+    assert next_do(proven(clean)) == (Do.COMMIT, Role.ALL)
 
 
 def test_a_green_machine_that_falls_sick_before_the_switch_is_seen() -> None:
@@ -93,17 +93,27 @@ def test_a_green_machine_that_falls_sick_before_the_switch_is_seen() -> None:
 
 
 def test_behind_the_commit_point_it_only_goes_forward() -> None:
-    """One routed green machine is the commit point: even a sick green is then routed whole, never verified again."""
-    green = cluster(V2, 2, checks=())
-    half = (replace(green[0], cordoned=False), green[1])
-    after = scene(V2, serving(V1, 1, cordoned=True, state="stopped"), half)
+    """One record on one blue machine is the commit: even a sick green is then routed, never verified again."""
+    drained = serving(V1, 1, cordoned=True, state="stopped")
+    recorded = (replace(drained[0], owner=f"2-{V2.digest}"), drained[1])
+    after = scene(V2, recorded, cluster(V2, 2, checks=()))
     assert after.committed
     assert next_do(after) == (Do.UNCORDON, Role.GREEN)
 
 
+def test_a_machine_that_shows_as_routed_is_neither_committed_nor_registered() -> None:
+    """Whether one that was created unrouted shows as cordoned is undocumented: what it shows decides nothing."""
+    shown_as_routed = scene(V2, serving(V1, 1), cluster(V2, 2, cordoned=False, checks=()))
+    assert not shown_as_routed.committed
+    assert next_do(shown_as_routed) == (Do.AWAIT_HEALTHY, Role.GREEN)
+    drained = serving(V1, 1, cordoned=True, state="stopped", owner=f"2-{V2.digest}")
+    assert next_do(scene(V2, drained, cluster(V2, 2, cordoned=False))) == (Do.UNCORDON, Role.GREEN)
+
+
 def test_blue_is_destroyed_only_after_green_has_answered_from_outside() -> None:
     """Routed is not yet answered: proof, then record, then retire (flyctl 3297: blue went before the proxy knew)."""
-    blue, green = serving(V1, 1, cordoned=True, state="stopped"), cluster(V2, 2, cordoned=False)
+    blue = serving(V1, 1, cordoned=True, state="stopped", owner=f"2-{V2.digest}")
+    green = cluster(V2, 2, cordoned=False, registered=True)
     routed = scene(V2, blue, green)
     assert next_do(routed) == (Do.PROVE_ROUTED, Role.GREEN)
     half = replace(routed, observation=replace(routed.observation, answers=(Answer("ams", green[0].id),)))
@@ -231,6 +241,7 @@ def _clusters(draw, of, generation):
             machine,
             state=draw(_STATES),
             cordoned=draw(st.booleans()),
+            owner=draw(st.sampled_from(["", f"1-{V1.digest}", f"2-{V2.digest}"])),
             serving=draw(st.booleans()),
             checks=draw(st.sampled_from([(), machine.checks])),
             exit=draw(st.sampled_from([None, CLEAN_EXIT, replace(CLEAN_EXIT, signal=9)])),
@@ -261,6 +272,7 @@ def test_the_planner_is_total_and_deterministic_and_destroys_nothing_without_evi
         return
     if step.row.on is Role.OTHERS:
         assert found.committed
-    newest_committed = max((m.release for m in observation.seen if m.committed), default=None)
+    committed = [m.release for m in observation.seen if is_committed(m.release, observation)]
+    newest_committed = max(committed, default=None)
     if not restore:
         assert all(machine.release != newest_committed for machine in step.machines)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 
-from providers.bluegreen.actions.together import each
+from providers.bluegreen.actions.together import each, polling
 from providers.bluegreen.context import Context
-from providers.bluegreen.failures import GateFailed
+from providers.bluegreen.failures import GateFailed, NotYet
 from providers.bluegreen.model import MachineSeen, Observation, Proof
 from providers.bluegreen.observe import look_again
 from providers.bluegreen.plan import Step
 from providers.bluegreen.scene import Scene
 from providers.gates.saved_state import prove_saved
+
+EXIT_LOOKS = 8
+"""How often an exit event is looked for, about three seconds in all, before its absence fails the gate."""
 
 
 async def stop(ctx: Context, scene: Scene, step: Step) -> Observation:
@@ -39,10 +43,7 @@ async def start(ctx: Context, scene: Scene, step: Step) -> Observation:
 async def read_exits(ctx: Context, scene: Scene, step: Step) -> Observation:
     """'Stopped' is not 'saved': a machine killed at its deadline is stopped too, and only its exit event says so."""
 
-    async def one(machine: MachineSeen) -> MachineSeen:
-        return machine if machine.exit else await look_again(ctx, machine)
-
-    machines = await each(step.machines, one)
+    machines = await each(step.machines, lambda machine: _with_exit(ctx, machine))
     faults = [
         f"machine {m.id} ({m.name}) {m.exit or 'has no exit event'}; its state may be unsaved"
         for m in machines
@@ -51,6 +52,17 @@ async def read_exits(ctx: Context, scene: Scene, step: Step) -> Observation:
     if faults:
         raise GateFailed(*faults)
     return scene.observation.with_machines(*machines)
+
+
+async def _with_exit(ctx: Context, machine: MachineSeen) -> MachineSeen:
+    """The event may come a moment after the state: the API is eventually consistent."""
+    with contextlib.suppress(NotYet):
+        async for attempt in polling(attempts=EXIT_LOOKS):
+            with attempt:
+                machine = machine if machine.exit else await look_again(ctx, machine)
+                if machine.exit is None:
+                    raise NotYet
+    return machine
 
 
 async def prove_state(ctx: Context, scene: Scene, step: Step) -> Observation:

@@ -20,7 +20,8 @@ async def cordon(ctx: Context, scene: Scene, step: Step) -> Observation:
         await ctx.machines.cordon(machine.id)
         return replace(machine, cordoned=True)
 
-    return scene.observation.with_machines(*await each(_not(step, cordoned=True), one))
+    routed = [machine for machine in step.machines if not machine.cordoned]
+    return scene.observation.with_machines(*await each(routed, one))
 
 
 async def uncordon(ctx: Context, scene: Scene, step: Step) -> Observation:
@@ -28,13 +29,24 @@ async def uncordon(ctx: Context, scene: Scene, step: Step) -> Observation:
 
     async def one(machine: MachineSeen) -> MachineSeen:
         await ctx.machines.uncordon(machine.id)
-        return replace(machine, cordoned=False)
+        return replace(machine, cordoned=False, registered=True)
 
-    return scene.observation.with_machines(*await each(_not(step, cordoned=False), one))
+    return scene.observation.with_machines(*await each(step.machines, one))
 
 
-def _not(step: Step, *, cordoned: bool) -> list[MachineSeen]:
-    return [machine for machine in step.machines if machine.cordoned != cordoned]
+async def commit(ctx: Context, scene: Scene, step: Step) -> Observation:
+    """Record on blue's machines that green owns the state from here on; the first record that lands is the commit.
+
+    On blue, because it has stopped: writing metadata may reset a machine's check reports (FLY-API), and green's must
+    stay passing in the window. A first deploy has nobody else to write it on than green.
+    """
+    owner = str(scene.intent.release)
+
+    async def one(machine: MachineSeen) -> MachineSeen:
+        await ctx.machines.set_metadata(machine.id, journal.OWNER, owner)
+        return replace(machine, owner=owner)
+
+    return scene.observation.with_machines(*await each(scene.blue or scene.green, one))
 
 
 async def prove_routed(ctx: Context, scene: Scene, step: Step) -> Observation:

@@ -29,11 +29,11 @@ async def each(items: Sequence[T], do: Callable[[T], Awaitable[R]]) -> list[R]:
     return [results[index] for index in range(len(items))]
 
 
-def polling() -> AsyncIterable[stamina.Attempt]:
-    """Ask again and again, without end: the phase's deadline is the end."""
+def polling(attempts: int | None = None) -> AsyncIterable[stamina.Attempt]:
+    """Ask again and again; without ``attempts`` the phase's deadline is the end."""
     return stamina.retry_context(
         on=NotYet,
-        attempts=None,
+        attempts=attempts,
         timeout=None,
         wait_initial=POLL_FIRST_S,
         wait_max=POLL_LONGEST_S,
