@@ -1,0 +1,113 @@
+"""One Pulumi stack of the checkout's own project, run by the real engine against local Fly and local S3."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from demo.local import CHECKOUT, Platform
+from demo.stack_config import PROJECT, lead_to, read_dev_config
+
+DEADLINE_S = 120
+
+
+@dataclass
+class Stack:
+    """A stack in a folder of its own: backend, engine home, and a copy of the dev stack's configuration."""
+
+    platform: Platform
+    folder: Path
+    config: dict[str, Any] = field(init=False)
+    environ: dict[str, str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.config = lead_to(read_dev_config(), self.platform, machines=1, cutover="handoff")
+        self.file = self.folder / "project" / "stacks" / "Pulumi.test.yaml"
+        self.environ = self.platform.environ | {
+            "PULUMI_HOME": str(self.folder / "home"),
+            "PULUMI_BACKEND_URL": f"file://{self.folder}",
+            "PULUMI_CONFIG_PASSPHRASE": "test",
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+        }
+
+    def init(self) -> None:
+        """`stack init` writes the stack's file, and knows no --config-file: so not in the checkout."""
+        self.file.parent.mkdir(parents=True)
+        shutil.copy(CHECKOUT / "Pulumi.yaml", self.folder / "project")
+        self._plain("stack", "init", "test", cwd=self.folder / "project")
+
+    def run(self, *argv: str, **changes: Any) -> subprocess.CompletedProcess[str]:
+        """``pulumi …`` with the configuration, changed for good by ``changes``; stdout and stderr together."""
+        self.config |= changes
+        told = yaml.safe_load(self.file.read_text())
+        told["config"] = {f"{PROJECT}:{key}": value for key, value in self.config.items()}
+        self.file.write_text(yaml.safe_dump(told))
+        return self._pulumi(
+            *argv, "--stack", "test", "--config-file", str(self.file), stderr=subprocess.STDOUT
+        )
+
+    def set_secret(self, path: str, value: str) -> None:
+        """What a user does: ``pulumi config set --secret --path``."""
+        options = ("--secret", "--path", "--stack", "test", "--config-file", str(self.file))
+        self._plain("config", "set", *options, path, value)
+        key = path.partition(".")[0]
+        self.config[key] = yaml.safe_load(self.file.read_text())["config"][f"{PROJECT}:{key}"]
+
+    def up(self, **changes: Any) -> subprocess.CompletedProcess[str]:
+        return self.run("up", "--yes", "--skip-preview", **changes)
+
+    def preview(self, **changes: Any) -> subprocess.CompletedProcess[str]:
+        return self.run("preview", **changes)
+
+    def outputs(self) -> dict[str, Any]:
+        told: dict[str, Any] = json.loads(self._plain("stack", "output", "--json", "--stack", "test"))
+        return told
+
+    def state(self) -> str:
+        """The whole state, as it is stored."""
+        return self._plain("stack", "export", "--stack", "test")
+
+    def _plain(self, *argv: str, cwd: Path = CHECKOUT) -> str:
+        done = self._pulumi(*argv, cwd=cwd)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def _pulumi(
+        self, *argv: str, cwd: Path = CHECKOUT, stderr: int = subprocess.PIPE
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["pulumi", *argv, "--non-interactive"],
+            cwd=cwd,
+            env=self.environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+            timeout=DEADLINE_S,
+            check=False,
+        )
+
+    def history(self, kind: str, after: int = 0) -> list[dict[str, Any]]:
+        """The simulator's records of one kind."""
+        records = map(json.loads, self.platform.history.read_text().splitlines())
+        return [record for record in records if record["kind"] == kind and record["n"] > after]
+
+    def changes_since(self, after: int) -> list[Mapping[str, Any]]:
+        """The requests that could change something, after record ``after``."""
+        return [record for record in self.history("request", after) if record["method"] != "GET"]
+
+    def mark(self) -> int:
+        """The number of the newest record."""
+        return len(self.platform.history.read_text().splitlines())
+
+    def machines(self) -> dict[str, dict[str, Any]]:
+        """The last record of each machine that exists, by name."""
+        last = {record["name"]: record for record in self.history("machine")}
+        return {name: record for name, record in last.items() if record["state"] != "destroyed"}

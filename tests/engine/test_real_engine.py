@@ -1,0 +1,155 @@
+"""pulumi preview, up, refresh and destroy by the real engine, on real processes, over real HTTP and S3."""
+
+from __future__ import annotations
+
+import subprocess
+
+import httpx
+
+from tests.engine.stack import Stack
+
+V2 = "registry.fly.io/rooms:v2"
+CANARY = "canary-5d1e"
+
+
+def version(stack: Stack) -> dict[str, str]:
+    told: dict[str, str] = httpx.get(f"{stack.platform.proxy_url}/version", trust_env=False).json()
+    return told
+
+
+def ok(done: subprocess.CompletedProcess[str]) -> str:
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def test_a_preview_shows_the_rollout_and_changes_nothing(stack: Stack) -> None:
+    """Of a first deploy and of an update: phases, machines by region, gates, the commit point."""
+    before = stack.mark()
+    assert "no blue: the first deploy → green 1-" in ok(stack.preview())
+    assert stack.changes_since(before) == []
+    ok(stack.up())
+    before = stack.mark()
+    shown = ok(stack.preview(image=V2))
+    for text in (
+        "create-new",
+        "verify",
+        "drain-old",
+        "switch-routes",
+        "retire-old",
+        "commit point",
+        "[diff: ~image]",
+    ):
+        assert text in shown
+    assert "prove saved state: 2 machines (ams 1, iad 1) [gate]" in shown
+    assert stack.changes_since(before) == []
+
+
+def test_the_whole_life_of_an_app(stack: Stack) -> None:
+    """Up deploys, up again changes nothing, the update hands over, refresh agrees, destroy leaves nothing."""
+    ok(stack.up())
+    assert version(stack)["version"] == "v1"
+    first = stack.outputs()
+    assert (first["phase"], first["url"]) == ("serving", stack.platform.proxy_url)
+    assert first["serving"]["regions"] == {"ams": 1, "iad": 1}
+
+    before = stack.mark()
+    assert "3 unchanged" in ok(stack.up())
+    assert stack.changes_since(before) == []
+    assert len([r for r in stack.history("request", before) if r["path"].startswith("/v1/apps/rooms")]) <= 2
+
+    ok(stack.up(image=V2))
+    assert version(stack)["version"] == "v2"
+    second = stack.outputs()
+    assert second["release"].startswith("2-")
+    assert second["handoff_window_seconds"] > 0
+    assert set(second["serving"]["machine_ids"]).isdisjoint(first["serving"]["machine_ids"])
+    assert set(stack.machines()) == {"rooms-g2-ams-1", "rooms-g2-iad-1"}
+
+    before = stack.mark()
+    ok(stack.run("refresh", "--yes", "--skip-preview"))
+    assert stack.changes_since(before) == []
+    assert stack.outputs()["serving"] == second["serving"]
+
+    ok(stack.run("destroy", "--yes", "--skip-preview"))
+    assert stack.machines() == {}
+    assert [r["status"] for r in stack.history("request") if r["action"] == "delete_app"] == [202]
+
+
+def test_a_secret_is_in_no_state_output_or_history(stack: Stack) -> None:
+    """A canary set as a Pulumi secret reaches the machines, and nothing that anybody can read."""
+    stack.set_secret("secret_env.API_KEY", CANARY)
+    seen = [ok(stack.preview()), ok(stack.up()), ok(stack.up(image=V2))]
+    assert [r["status"] for r in stack.history("request") if r["action"] == "set_secrets"] == [200, 200]
+    for text in (*seen, stack.state(), stack.platform.history.read_text()):
+        assert CANARY not in text
+
+
+def test_a_failed_update_fails_the_up_and_says_what_serves(stack: Stack) -> None:
+    """A green that never gets healthy: exit code, one message with cluster and next command, blue untouched."""
+    assert stack.up().returncode == 0
+    machines, before = stack.machines(), stack.mark()
+    failing = {"alive": {"type": "http", "port": 8080, "path": "/no-such-path", "interval": "1s"}}
+    failed = stack.up(image=V2, checks=failing, deadlines={"verify": "4s"})
+    assert failed.returncode != 0
+    assert "aborted in verify" in failed.stdout
+    assert "serving: release 1-" in failed.stdout
+    assert "alive" in failed.stdout
+    assert "Next: pulumi up" in failed.stdout
+    assert "Traceback" not in failed.stdout
+    assert stack.machines() == machines
+    assert not [r for r in stack.changes_since(before) if r["action"] in ("cordon", "stop")]
+    assert stack.outputs()["release"].startswith("1-")
+    mended = stack.up(checks={})
+    assert mended.returncode == 0, mended.stdout
+    assert version(stack)["version"] == "v2"
+
+
+def test_a_blue_that_dies_unsaved_keeps_green_unrouted(stack: Stack) -> None:
+    """Blue is ended by a signal that it does not handle, so nothing was saved: blue serves again, and the up fails."""
+    assert stack.up(stop_config={"signal": "SIGUSR1", "timeout": "5s"}).returncode == 0
+    failed = stack.up(image=V2)
+    assert failed.returncode != 0
+    assert "aborted in drain-old" in failed.stdout
+    assert "was ended by signal 10; its state may be unsaved" in failed.stdout
+    assert version(stack)["version"] == "v1"
+    assert set(stack.machines()) == {"rooms-g1-ams-1", "rooms-g1-iad-1"}
+
+
+def test_wrong_configuration_is_refused_before_any_call(stack: Stack) -> None:
+    """The key, what is wrong, and an example; no request reaches Fly."""
+    before = stack.mark()
+    refused = stack.up(regions={"amsterdam": 1}, stop_config={"timeout": "10m"})
+    assert refused.returncode != 0
+    assert 'regions.amsterdam: "amsterdam" is not a region code' in refused.stdout
+    assert "an example that works" in refused.stdout
+    assert stack.history("request", before) == []
+
+
+def test_a_wrong_token_and_an_unreachable_api_are_one_clear_line(stack: Stack) -> None:
+    """Status and request id, or the address; nothing was changed, and no token is shown."""
+    stack.environ["FLY_API_TOKEN"] = "wrong-canary"
+    refused = stack.up()
+    assert refused.returncode != 0
+    assert "answered 401" in refused.stdout
+    assert "request id" in refused.stdout
+    assert "canary" not in refused.stdout
+    unreachable = stack.up(api_url="http://127.0.0.1:9")
+    assert unreachable.returncode != 0
+    assert "cannot reach 127.0.0.1:9" in unreachable.stdout
+    assert "nothing was changed" in unreachable.stdout
+
+
+def test_deadlines_alone_touch_no_machine_and_an_app_that_was_there_stays(stack: Stack) -> None:
+    """A change of deadlines is an update without a call that changes anything; a foreign app survives the destroy."""
+    headers = {"authorization": f"Bearer {stack.environ['FLY_API_TOKEN']}"}
+    made = httpx.post(
+        f"{stack.platform.api_url}/v1/apps", json={"name": "rooms", "org_slug": "personal"}, headers=headers
+    )
+    assert made.status_code == 201
+    assert stack.up().returncode == 0
+    before = stack.mark()
+    assert stack.up(deadlines={"verify": "9m"}).returncode == 0
+    assert stack.changes_since(before) == []
+    destroyed = stack.run("destroy", "--yes", "--skip-preview")
+    assert destroyed.returncode == 0, destroyed.stdout
+    assert httpx.get(f"{stack.platform.api_url}/v1/apps/rooms", headers=headers).status_code == 200
