@@ -1,0 +1,1 @@
+"""How much a deployment adds to what nobody can avoid. Ratios, in virtual time: the same on every machine."""
