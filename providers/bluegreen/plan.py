@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from providers.bluegreen.lifecycle import Do, Row, all_created, table
+from providers.bluegreen.conditions import all_created
+from providers.bluegreen.lifecycle import Do, Row, table
 from providers.bluegreen.model import MachineSeen, Phase, Role
 from providers.bluegreen.scene import Scene
 

@@ -1,0 +1,142 @@
+"""How the world looks when a step is done: the conditions of scenes and machines that the lifecycle's rows name. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from providers.bluegreen.model import MachineSeen, Role, Unknown
+from providers.bluegreen.scene import Scene
+
+Done = Callable[[Scene], bool]
+
+
+def each(role: Role, holds: Callable[[MachineSeen], bool]) -> Done:
+    return lambda scene: all(holds(machine) for machine in scene.of(role))
+
+
+def none_left(role: Role) -> Done:
+    return lambda scene: not scene.of(role)
+
+
+def app_exists(scene: Scene) -> bool:
+    return scene.observation.app_exists is True
+
+
+def app_stays_or_is_gone(scene: Scene) -> bool:
+    return not scene.intent.remove_app or scene.observation.app_exists is False or scene.observation.app_kept
+
+
+def secrets_are_set(scene: Scene) -> bool:
+    """Machines are created after the secrets were set: one that exists shows that they are."""
+    return not scene.intent.spec.secret_env or bool(scene.green) or scene.observation.secrets_set
+
+
+def all_created(scene: Scene) -> bool:
+    """Every machine of green exists, by name."""
+    return set(scene.intent.wanted) <= {machine.name for machine in scene.green}
+
+
+def secrets_are_blues(scene: Scene) -> bool:
+    return not scene.intent.previous_secrets or scene.observation.secrets_restored
+
+
+def healthy(scene: Scene) -> Callable[[MachineSeen], bool]:
+    spec = scene.intent.spec
+
+    def every_check_passes(machine: MachineSeen) -> bool:
+        """Zero checks are not healthy (INCIDENTS 11): all that the spec expects must be there."""
+        names = {check.name for check in machine.checks}
+        of_services = sum(name.startswith("servicecheck-") for name in names)
+        complete = of_services >= spec.service_check_count and names >= set(spec.checks)
+        return complete and all(check.passing for check in machine.checks)
+
+    return every_check_passes
+
+
+def green_is_healthy(scene: Scene) -> bool:
+    return all(healthy(scene)(machine) for machine in scene.green)
+
+
+def blue_is_healthy(scene: Scene) -> bool:
+    """Blue may have been verified under another spec: whatever checks it reports must pass, and some must be there."""
+    return all(m.checks and all(check.passing for check in m.checks) for m in scene.blue if m.cordoned)
+
+
+def proven_saved(scene: Scene) -> bool:
+    proofs = scene.observation.proofs
+    return all(
+        machine.id in proofs and proofs[machine.id].holds for machine in scene.blue if machine.state_store
+    )
+
+
+def answered_by(role: Role) -> Done:
+    """Every region of the cluster has answered from outside, and nobody but the cluster."""
+
+    def done(scene: Scene) -> bool:
+        answers = scene.observation.answers
+        if isinstance(answers, Unknown):
+            return False
+        ids = {machine.id for machine in scene.of(role)} | {""}
+        regions = {machine.region for machine in scene.of(role)}
+        return regions <= {answer.region for answer in answers if answer.machine_id in ids}
+
+    return done
+
+
+def committed(scene: Scene) -> bool:
+    return scene.committed
+
+
+def green_is_recorded(scene: Scene) -> bool:
+    return bool(scene.green) and all(machine.serving for machine in scene.green)
+
+
+def green_answers(scene: Scene) -> bool:
+    """The record is written after the proof, so a recorded cluster was proven by the run that recorded it."""
+    return green_is_recorded(scene) or answered_by(Role.GREEN)(scene)
+
+
+def blue_answers(scene: Scene) -> bool:
+    return not scene.blue or not scene.intent.disturbed or answered_by(Role.BLUE)(scene)
+
+
+_RUNNING = frozenset({"created", "starting", "started"})
+
+
+def cordoned(machine: MachineSeen) -> bool:
+    return machine.cordoned
+
+
+def routed(machine: MachineSeen) -> bool:
+    return not machine.cordoned
+
+
+def registered(machine: MachineSeen) -> bool:
+    """Uncordoned by this run, or proven routed by an earlier one: a machine that merely shows as uncordoned may be one
+    that was created away from the proxy.
+    """
+    return machine.serving or machine.registered
+
+
+def started(machine: MachineSeen) -> bool:
+    return machine.state == "started"
+
+
+def stopped(machine: MachineSeen) -> bool:
+    return machine.state == "stopped"
+
+
+def settled(machine: MachineSeen) -> bool:
+    return machine.state != "stopping"
+
+
+def told_to_start(machine: MachineSeen) -> bool:
+    return machine.state in _RUNNING
+
+
+def told_to_stop(machine: MachineSeen) -> bool:
+    return machine.state not in _RUNNING
+
+
+def graceful(machine: MachineSeen) -> bool:
+    return machine.exit is not None and machine.exit.graceful
