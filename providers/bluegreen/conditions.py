@@ -1,4 +1,4 @@
-"""How the world looks when a step is done: the conditions of scenes and machines that the lifecycle's rows name. Pure."""
+"""How the world looks when a step is done: conditions of scenes and machines, named by the lifecycle's rows. Pure."""
 
 from __future__ import annotations
 

@@ -18,6 +18,8 @@ from providers.bluegreen.observe import look
 from providers.bluegreen.plan import Step, next_step
 from providers.bluegreen.scene import Intent, Scene
 
+TELL_EVERY_S = 10.0
+"""How often a step that goes on says what it waits for, and how much time is left."""
 MOST_TRIES = 5
 """How often one step may be done without its row becoming done: more, and the world does not obey."""
 
@@ -65,20 +67,39 @@ class Run:
     async def _within_deadline(self, step: Step, act: Callable[[], Awaitable[Observation]]) -> None:
         """Do it, and know the world afterwards. An ambiguous answer is settled by looking (INCIDENTS 4)."""
         deadline_s = self.ctx.spec.deadline_s(step.phase)
+        due = self._entered + deadline_s
         self.ctx.waiting_for.clear()
         try:
-            with anyio.fail_after(self._entered + deadline_s - anyio.current_time()):
-                try:
-                    observation = await act()
-                except Exception as error:
-                    if not failures.ambiguous(error):
-                        raise
-                    observation = await self._look()
+            with anyio.fail_after(due - anyio.current_time()):
+                async with anyio.create_task_group() as group:
+                    group.start_soon(self._tell_waits, step, due)
+                    observation = await self._settled(act)
+                    group.cancel_scope.cancel()
         except TimeoutError:
             raise StepFailed(step.phase, step.name, self._late(deadline_s)) from None
         except Exception as error:
             raise StepFailed(step.phase, step.name, failures.reasons(error)) from error
         self.scene = replace(self.scene, observation=observation)
+
+    async def _settled(self, act: Callable[[], Awaitable[Observation]]) -> Observation:
+        try:
+            return await act()
+        except Exception as error:
+            if not failures.ambiguous(error):
+                raise
+            return await self._look()
+
+    async def _tell_waits(self, step: Step, due: float) -> None:
+        """Say what is waited for, again and again, so that no long step is silent."""
+        while True:
+            with anyio.move_on_after(TELL_EVERY_S):
+                await anyio.sleep_forever()
+            awaited = next(iter(self.ctx.waiting_for.values()), "")
+            left = durations.text(round(due - anyio.current_time()))
+            more = f" (and {len(self.ctx.waiting_for) - 1} more)" if len(self.ctx.waiting_for) > 1 else ""
+            self.ctx.say(
+                f"{step.phase}: {step.name}: {left} left{awaited and f', waiting for {awaited}'}{more}"
+            )
 
     async def _look(self) -> Observation:
         return await look(self.ctx, self.scene.observation)

@@ -332,6 +332,20 @@ def test_an_unknown_region_or_image_is_named(changes, named) -> None:
     simulate(test)
 
 
+def test_a_long_wait_says_what_it_waits_for() -> None:
+    """Nobody watches a silent deploy: the machine, what its check says, and the time left."""
+
+    async def test(kit: Kit) -> None:
+        kit.runtime.script("*-iad-*", kit.app(healthy_after=inf))
+        await kit.deploy(spec(image=V1, deadlines={"verify": "1m"}))
+        told = [line for line in kit.said if "left, waiting for machine" in line]
+        assert len(told) == 5
+        assert "50s left" in told[0]
+        assert "rooms-g1-iad-1" in told[0]
+
+    simulate(test)
+
+
 def test_overlap_is_never_without_a_routed_cluster() -> None:
     """Fly's own order: green is routed and proven, then blue is cordoned; there is no window."""
 
