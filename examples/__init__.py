@@ -1,0 +1,1 @@
+"""What the demo deploys (`rooms`) and who uses it meanwhile (`players`)."""

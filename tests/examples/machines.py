@@ -1,0 +1,187 @@
+"""Real processes of the example app, and the S3 server that they save to."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+from websockets.sync.client import ClientConnection, connect
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+CHECKOUT = Path(__file__).parents[2]
+DEADLINE = 30.0
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """One test's bucket, and the environment that leads a machine to it."""
+
+    name: str
+    endpoint: str
+    s3: S3Client
+    prefix: str = "state/"
+
+    @property
+    def environ(self) -> dict[str, str]:
+        return {
+            "BLUEGREEN_STATE_BUCKET": self.name,
+            "BLUEGREEN_STATE_PREFIX": self.prefix,
+            "AWS_ENDPOINT_URL_S3": self.endpoint,
+            "AWS_ACCESS_KEY_ID": "local",
+            "AWS_SECRET_ACCESS_KEY": "local",
+            "AWS_REGION": "us-east-1",
+        }
+
+    def keys(self, under: str) -> list[str]:
+        """The keys below the prefix, without it."""
+        listing = self.s3.list_objects_v2(Bucket=self.name, Prefix=self.prefix + under)
+        return [row["Key"].removeprefix(self.prefix) for row in listing.get("Contents", [])]
+
+    def read(self, key: str) -> Any:
+        """One JSON object."""
+        return json.loads(self.s3.get_object(Bucket=self.name, Key=self.prefix + key)["Body"].read())
+
+    def edits(self, room: str) -> list[str]:
+        """The ids of the edits that are saved for a room."""
+        return [edit["edit"] for edit in self.read(f"rooms/{room}.json")["edits"]]
+
+
+@dataclass
+class Machine:
+    """A running app process, its log, and ways to talk to it."""
+
+    process: subprocess.Popen[str]
+    machine_id: str
+    log: list[dict[str, Any]] = field(default_factory=list)
+    _grown: threading.Condition = field(default_factory=threading.Condition)
+
+    def __post_init__(self) -> None:
+        self._reader = threading.Thread(target=self._read_log, daemon=True)
+        self._reader.start()
+
+    @property
+    def url(self) -> str:
+        listening = self.event("listening")
+        return f"http://{listening['host']}:{listening['port']}"
+
+    def event(self, name: str) -> dict[str, Any]:
+        """Wait for a line of the log."""
+        found: list[dict[str, Any]] = []
+
+        def logged() -> bool:
+            found[:] = [line for line in self.log if line["event"] == name]
+            return bool(found) or not self._reader.is_alive()
+
+        with self._grown:
+            self._grown.wait_for(logged, DEADLINE)
+        assert found, f"no {name!r} in {self.log}"
+        return found[0]
+
+    def get(self, path: str) -> httpx.Response:
+        return httpx.get(self.url + path, trust_env=False, timeout=DEADLINE)
+
+    def join(self, room: str, player: str = "ada") -> ClientConnection:
+        """Open a player's socket; its greeting is the first message."""
+        url = self.url.replace("http", "ws", 1)
+        return connect(f"{url}/rooms/{room}?player={player}", proxy=None, open_timeout=DEADLINE)
+
+    def send(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def ended(self) -> int:
+        """Wait for the end of the process: its exit code, negative for a signal."""
+        code = self.process.wait(DEADLINE)
+        self._reader.join(DEADLINE)
+        return code
+
+    def stop(self) -> int:
+        """SIGTERM, and its exit code."""
+        self.send(signal.SIGTERM)
+        return self.ended()
+
+    def close(self) -> None:
+        """Whatever happened in the test, leave no process and no pipe behind."""
+        self.process.kill()
+        self.ended()
+        assert self.process.stderr is not None
+        self.process.stderr.close()
+
+    def _read_log(self) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            with self._grown:
+                self.log.append(_parse(line))
+                self._grown.notify_all()
+        with self._grown:
+            self._grown.notify_all()
+
+
+@contextmanager
+def launch(
+    machine_id: str,
+    *,
+    release: str = "1-aaaaaaaaaa",
+    version: str = "v1",
+    bucket: Bucket | None = None,
+    port: int = 0,
+    **environ: str,
+) -> Iterator[Machine]:
+    """Start a machine of a release as Fly would; killed at the end of the block if it still runs.
+
+    Returns at once: the first use waits until the machine listens.
+    """
+    fly = {
+        "FLY_MACHINE_ID": machine_id,
+        "FLY_MACHINE_VERSION": f"instance-of-{machine_id}",
+        "FLY_REGION": "ams",
+        "BLUEGREEN_RELEASE": release,
+        "ROOMS_VERSION": version,
+        "PATH": os.environ["PATH"],
+    }
+    environ = fly | (bucket.environ if bucket else {}) | environ
+    process = subprocess.Popen(
+        [sys.executable, "-m", "examples.rooms", "--host", "127.0.0.1", "--port", str(port)],
+        cwd=CHECKOUT,
+        env=environ,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    machine = Machine(process, machine_id)
+    try:
+        yield machine
+    finally:
+        machine.close()
+
+
+def edit(socket: ClientConnection, name: str, text: str = "hello") -> dict[str, Any]:
+    """Send one edit: its acknowledgement."""
+    socket.send(json.dumps({"edit": name, "text": text}))
+    return receive(socket, "ack")
+
+
+def receive(socket: ClientConnection, kind: str) -> dict[str, Any]:
+    """The next message that has the field `kind`."""
+    while True:
+        message: dict[str, Any] = json.loads(socket.recv(DEADLINE))
+        if kind in message:
+            return message
+
+
+def _parse(line: str) -> dict[str, Any]:
+    try:
+        parsed: dict[str, Any] = json.loads(line)
+        return parsed
+    except ValueError:
+        return {"event": line.rstrip()}
