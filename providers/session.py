@@ -11,7 +11,7 @@ from providers.bluegreen.context import Context
 from providers.bluegreen.spec import Spec
 from providers.fly import connect
 from providers.fly.api import DEFAULT_BASE_URL
-from providers.gates.routing import HttpProber
+from providers.gates.routing import HttpProber, outside
 from providers.gates.store import StateStore, open_store
 
 
@@ -35,8 +35,8 @@ async def open_context(spec: Spec, say: Callable[[str], None]) -> AsyncIterator[
     if not token:
         raise NoToken
     base_url = spec.api_url or os.environ.get("FLY_FLAPS_BASE_URL") or DEFAULT_BASE_URL
-    async with connect(token, base_url) as api:
-        prober = HttpProber(spec.url, spec.routing_probe)
+    async with connect(token, base_url) as api, outside() as http:
+        prober = HttpProber(http, spec.url, spec.routing_probe)
         yield Context(api, spec, store_of=_stores(spec), prober=prober, say=say)
 
 

@@ -122,6 +122,8 @@ class Run:
 
 
 def _where(step: Step) -> str:
+    if step.row.on is Role.ALL and not step.destructive:
+        return ""
     counts: dict[str, int] = {}
     for machine in step.machines:
         counts[machine.region] = counts.get(machine.region, 0) + 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -87,6 +88,10 @@ def _told(error: ClientError) -> str:
 
 
 def open_store(bucket: str, *, endpoint_url: str | None = None, region: str | None = None) -> S3Store:
-    """Takes a tenth of a second (boto3 reads its models), so it is done before the handoff window."""
+    """Takes a tenth of a second (boto3 reads its models), so it is done before the handoff window.
+
+    Fly and Tigris set ``AWS_REGION``, which boto3 does not read; ``None`` leaves it to boto3's own configuration.
+    """
+    region = region or os.environ.get("AWS_REGION")
     client = boto3.client("s3", endpoint_url=endpoint_url, region_name=region, config=_CONFIG)
     return S3Store(client, bucket, CapacityLimiter(CONCURRENCY))
