@@ -80,15 +80,21 @@ def faults(props: Mapping[str, Any]) -> list[Fault]:
     try:
         Spec.model_validate({key: v for key, v in spec_keys(props).items() if key not in unknown})
     except ValidationError as error:
-        found = (_fault(detail) for detail in error.errors(include_url=False, include_input=False))
-        return [fault for fault in found if fault.key.partition(".")[0] not in unknown]
+        details = error.errors(include_url=False, include_input=False)
+        found = (_fault(detail, whole_is_known=not unknown) for detail in details)
+        return [fault for fault in found if fault and fault.key.partition(".")[0] not in unknown]
     return []
 
 
-def _fault(detail: Any) -> Fault:
-    key = ".".join(str(part) for part in detail["loc"] if part != "[key]") or "services"
-    top = key.partition(".")[0]
+def _fault(detail: Any, *, whole_is_known: bool) -> Fault | None:
+    """A fault of the whole spec names its key itself; while keys are unknown, the whole cannot be judged."""
     message = detail["msg"].removeprefix("Value error, ")
+    key = ".".join(str(part) for part in detail["loc"] if part != "[key]")
+    if not key:
+        if not whole_is_known:
+            return None
+        key, _, message = message.partition(": ")
+    top = key.partition(".")[0]
     example = f"; an example that works: {json.dumps({top: EXAMPLES[top]})}" if top in EXAMPLES else ""
     return Fault(key, f"{key}: {message}{example}")
 

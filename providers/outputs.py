@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from providers.bluegreen.model import Cluster, Outcome, Phase, Release
+from providers.bluegreen.model import Cluster, Outcome, Phase
 from providers.bluegreen.spec import Spec
 
 SERVING = "serving"
@@ -26,7 +26,7 @@ def of_cluster(cluster: Cluster | None) -> dict[str, Any]:
 def of_outcome(spec: Spec, outcome: Outcome, olds: Mapping[str, Any]) -> dict[str, Any]:
     """The outputs after a success. An ``up`` that changed no machine keeps the last rollout's figures."""
     return {
-        **of_observation(spec, outcome.serving, unfinished=None),
+        **of_observation(spec, outcome.serving, olds, unfinished=None),
         "app_created": bool(olds.get("app_created")) or outcome.app_created,
         **(_rollout(outcome) if outcome.phases else _kept(olds)),
     }
@@ -54,17 +54,24 @@ def _rollout(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def of_observation(spec: Spec, serving: Cluster | None, unfinished: Phase | None) -> dict[str, Any]:
+def of_observation(
+    spec: Spec, serving: Cluster | None, olds: Mapping[str, Any], unfinished: Phase | None
+) -> dict[str, Any]:
     """Who serves, and the phase at which the next ``up`` would go on where one was left unfinished."""
     return {
         "url": spec.url,
         "serving": of_cluster(serving),
         "release": str(serving.release) if serving else "",
+        "generation": max(serving.release.generation if serving else 0, generation_of(olds)),
         "phase": str(unfinished) if unfinished else SERVING,
     }
 
 
 def generation_of(olds: Mapping[str, Any]) -> int:
-    """The generation that Pulumi's state knows of; 0 for none."""
-    release = Release.parse(str(olds.get("release") or ""))
-    return release.generation if release else 0
+    """The highest generation that Pulumi's state knows of; 0 for none. It survives a world without machines."""
+    return int(olds.get("generation") or 0)
+
+
+def machine_ids_of(olds: Mapping[str, Any]) -> frozenset[str]:
+    """The machines that serve by Pulumi's state."""
+    return frozenset((olds.get("serving") or {}).get("machine_ids") or ())

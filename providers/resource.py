@@ -27,6 +27,7 @@ from providers import inputs, outputs
 from providers.bluegreen import report
 from providers.bluegreen.context import Context
 from providers.bluegreen.deploy import CannotLook, Request, deploy, preview
+from providers.bluegreen.observe import app_is_gone
 from providers.bluegreen.plan import PlannedStep
 from providers.bluegreen.scene import Goal
 from providers.bluegreen.spec import Spec
@@ -35,7 +36,7 @@ from providers.session import NoToken, open_context
 
 Props = dict[str, Any]
 T = TypeVar("T")
-_REPLACING = ("app", "org")
+DEFAULT_ORG = Spec.model_fields["org"].default
 
 
 class DeploymentFailed(Exception):
@@ -47,7 +48,9 @@ class BlueGreenFlyAppProvider(ResourceProvider):
 
     def check(self, olds: Props, news: Props) -> CheckResult:
         """Refuse what is wrong before any call. A first deploy's plan is shown here: it has no diff."""
-        failures = [CheckFailure(fault.key, fault.reason) for fault in inputs.faults(news)]
+        failures = [
+            CheckFailure(fault.key, fault.reason) for fault in inputs.faults(news) + _frozen(olds, news)
+        ]
         if not olds and not failures and not inputs.unknown_keys(news):
             _show_plan(inputs.parse(news), _request("deploy", {}), console())
         return CheckResult(news, failures)
@@ -59,9 +62,11 @@ class BlueGreenFlyAppProvider(ResourceProvider):
             say(f"the rollout is planned once these are known: {', '.join(unknown)}")
             return DiffResult(changes=True)
         old, new = _spec_before(olds), inputs.parse(news)
-        replaces = [key for key in _REPLACING if old and getattr(old, key) != getattr(new, key)]
+        if old and old.app != new.app:
+            say(f"REPLACEMENT: app {old.app} is drained, saved and destroyed before {new.app} is created")
+            return DiffResult(changes=True, replaces=["app"], delete_before_replace=True)
         steps = _show_plan(new, _request("deploy", olds), say)
-        return DiffResult(changes=old != new or bool(steps), replaces=replaces)
+        return DiffResult(changes=old != new or bool(steps))
 
     def create(self, props: Props) -> CreateResult:
         spec = inputs.parse(props)
@@ -74,19 +79,27 @@ class BlueGreenFlyAppProvider(ResourceProvider):
 
     def read(self, id_: str, props: Props) -> ReadResult:
         spec = inputs.parse(props)
-        scene, steps = _in_context(spec, console(), lambda ctx: preview(ctx, _request("deploy", props)))
-        if scene.observation.app_exists is False:
+        if _in_context(spec, console(), app_is_gone):
             return ReadResult(None, {})
-        return ReadResult(
-            id_, props | outputs.of_observation(spec, scene.serving, steps[0].phase if steps else None)
-        )
+        scene, steps = _in_context(spec, console(), lambda ctx: preview(ctx, _request("deploy", props)))
+        unfinished = steps[0].phase if steps else None
+        return ReadResult(id_, props | outputs.of_observation(spec, scene.serving, props, unfinished))
 
     def delete(self, id_: str, props: Props) -> None:
         _run(inputs.parse(props), _request("destroy", props, owns_app=bool(props.get("app_created"))), props)
 
 
 def _request(goal: Goal, olds: Mapping[str, Any], **more: Any) -> Request:
-    return Request(goal, known_generation=outputs.generation_of(olds), **more)
+    known_generation, expected = outputs.generation_of(olds), outputs.machine_ids_of(olds)
+    return Request(goal, known_generation=known_generation, expected=expected, **more)
+
+
+def _frozen(olds: Props, news: Props) -> list[inputs.Fault]:
+    """An app stays in its organization: a replacement would find the same app and then destroy it."""
+    before, after = olds.get("org") or DEFAULT_ORG, news.get("org") or DEFAULT_ORG
+    if not olds or before == after or "org" in inputs.unknown_keys(news):
+        return []
+    return [inputs.Fault("org", f"org: cannot change from {before} to {after}; `fly apps move` moves an app")]
 
 
 def _spec_before(olds: Props) -> Spec | None:
@@ -140,6 +153,7 @@ class BlueGreenFlyAppResource(Resource, module="fly", name="BlueGreenFlyApp"):
     phases: Output[list[dict[str, Any]]]
     proven: Output[dict[str, int]]
     api_calls: Output[int]
+    generation: Output[int]
     app_created: Output[bool]
 
     def __init__(
@@ -158,5 +172,6 @@ _OUTPUTS = (
     "phases",
     "proven",
     "api_calls",
+    "generation",
     "app_created",
 )

@@ -16,11 +16,11 @@ from providers.gates.store import StateStore, open_store
 
 
 class NoToken(Exception):
-    """The environment has no ``FLY_API_TOKEN``."""
+    """The environment has no usable ``FLY_API_TOKEN``."""
 
     def __init__(self) -> None:
         super().__init__(
-            "FLY_API_TOKEN is not set; e.g. export FLY_API_TOKEN=$(fly tokens create deploy -a <app>)"
+            "FLY_API_TOKEN is not set, or is not ASCII; e.g. export FLY_API_TOKEN=$(fly tokens create deploy -a <app>)"
         )
 
 
@@ -31,11 +31,12 @@ async def open_context(spec: Spec, say: Callable[[str], None]) -> AsyncIterator[
     The token comes from the environment, never from stack config: Pulumi's refresh and destroy see the config of the
     last ``up``, so a rotated token would not reach them.
     """
-    token = os.environ.get("FLY_API_TOKEN", "")
-    if not token:
+    token = os.environ.get("FLY_API_TOKEN", "").strip()
+    if not token or not token.isascii():
         raise NoToken
     base_url = spec.api_url or os.environ.get("FLY_FLAPS_BASE_URL") or DEFAULT_BASE_URL
-    async with connect(token, base_url) as api, outside() as http:
+    secrets = [value.get_secret_value() for value in spec.secret_env.values()]
+    async with connect(token, base_url, secrets=secrets) as api, outside() as http:
         prober = HttpProber(http, spec.url, spec.routing_probe)
         yield Context(api, spec, store_of=_stores(spec), prober=prober, say=say)
 

@@ -31,6 +31,11 @@ def secrets_are_set(scene: Scene) -> bool:
     return not scene.intent.spec.secret_env or bool(scene.green) or scene.observation.secrets_set
 
 
+def secrets_are_still_set(scene: Scene) -> bool:
+    """A rollout that was given up may have left its own: its machines tell of it."""
+    return not scene.intent.spec.secret_env or not scene.of(Role.STRAY) or scene.observation.secrets_set
+
+
 def all_created(scene: Scene) -> bool:
     """Every machine of green exists, by name."""
     return set(scene.intent.wanted) <= {machine.name for machine in scene.green}
@@ -40,7 +45,7 @@ def secrets_are_blues(scene: Scene) -> bool:
     return not scene.intent.previous_secrets or scene.observation.secrets_restored
 
 
-def healthy(scene: Scene) -> Callable[[MachineSeen], bool]:
+def _healthy(scene: Scene) -> Callable[[MachineSeen], bool]:
     spec = scene.intent.spec
 
     def every_check_passes(machine: MachineSeen) -> bool:
@@ -54,18 +59,21 @@ def healthy(scene: Scene) -> Callable[[MachineSeen], bool]:
 
 
 def green_is_healthy(scene: Scene) -> bool:
-    return all(healthy(scene)(machine) for machine in scene.green)
+    return all(_healthy(scene)(machine) for machine in scene.green)
 
 
 def blue_is_healthy(scene: Scene) -> bool:
     """Blue may have been verified under another spec: whatever checks it reports must pass, and some must be there."""
-    return all(m.checks and all(check.passing for check in m.checks) for m in scene.blue if m.cordoned)
+    machines = scene.of(Role.BLUE) if scene.intent.disturbed else ()
+    return all(machine.checks and all(check.passing for check in machine.checks) for machine in machines)
 
 
 def proven_saved(scene: Scene) -> bool:
     proofs = scene.observation.proofs
     return all(
-        machine.id in proofs and proofs[machine.id].holds for machine in scene.blue if machine.state_store
+        machine.id in proofs and proofs[machine.id].holds
+        for machine in scene.of(Role.BLUE)
+        if machine.state_store
     )
 
 
@@ -92,12 +100,21 @@ def green_is_recorded(scene: Scene) -> bool:
 
 
 def green_answers(scene: Scene) -> bool:
-    """The record is written after the proof, so a recorded cluster was proven by the run that recorded it."""
+    """The record is written after the proof, so it stands for the proof of the run that wrote it."""
     return green_is_recorded(scene) or answered_by(Role.GREEN)(scene)
 
 
+def green_seen_again(scene: Scene) -> bool:
+    """Green was looked at again after the drain; without a drain the verify phase has just done it."""
+    return not scene.blue or scene.observation.green_seen_again
+
+
+def green_is_healthy_or_recorded(scene: Scene) -> bool:
+    return all(machine.serving or _healthy(scene)(machine) for machine in scene.green)
+
+
 def blue_answers(scene: Scene) -> bool:
-    return not scene.blue or not scene.intent.disturbed or answered_by(Role.BLUE)(scene)
+    return not scene.of(Role.BLUE) or not scene.intent.disturbed or answered_by(Role.BLUE)(scene)
 
 
 _RUNNING = frozenset({"created", "starting", "started"})
@@ -107,7 +124,7 @@ def cordoned(machine: MachineSeen) -> bool:
     return machine.cordoned
 
 
-def routed(machine: MachineSeen) -> bool:
+def uncordoned(machine: MachineSeen) -> bool:
     return not machine.cordoned
 
 

@@ -18,7 +18,10 @@ StoreOf = Callable[[str], StateStore]
 
 @dataclass
 class Context:
-    """Everything that an action may use. ``now`` gives epoch seconds; ``say`` tells people one line."""
+    """Everything that an action may use. ``now`` gives epoch seconds; ``say`` tells people one line.
+
+    ``expected``: ids of machines that have to be there, because Pulumi's state has them.
+    """
 
     api: Api
     spec: Spec
@@ -26,6 +29,7 @@ class Context:
     prober: Prober
     say: Callable[[str], None]
     now: Callable[[], float] = time.time
+    expected: frozenset[str] = frozenset()
     waiting_for: dict[str, str] = field(default_factory=dict)
 
     @property

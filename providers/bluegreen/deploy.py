@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -12,12 +13,13 @@ from providers.bluegreen import failures
 from providers.bluegreen.context import Context
 from providers.bluegreen.execute import Run
 from providers.bluegreen.failures import StepFailed
-from providers.bluegreen.model import Cluster, Ending, Failure, Outcome
+from providers.bluegreen.model import Ending, Failure, Outcome, Role, Unknown
 from providers.bluegreen.observe import look
 from providers.bluegreen.plan import PlannedStep, next_step, rollout
 from providers.bluegreen.scene import Goal, Scene, known, resolve, restoring
 
 LOOK_DEADLINE_S = 60.0
+_GONE = Unknown.CONTRADICTED
 
 
 class CannotLook(Exception):
@@ -30,12 +32,14 @@ class Request:
 
     ``known_generation``: the highest generation recorded in Pulumi's state. ``previous_secrets``: blue's values of the
     secrets that change. ``owns_app``: the app was made by us, and goes when everything goes.
+    ``expected``: ids of the machines that serve by Pulumi's state.
     """
 
     goal: Goal = "deploy"
     known_generation: int = 0
     previous_secrets: Mapping[str, SecretStr | None] = field(default_factory=dict, repr=False)
     owns_app: bool = False
+    expected: frozenset[str] = frozenset()
 
 
 async def preview(ctx: Context, request: Request) -> tuple[Scene, list[PlannedStep]]:
@@ -49,19 +53,21 @@ async def deploy(ctx: Context, request: Request) -> Outcome:
     scene = await _first_look(ctx, request)
     run = Run(ctx, scene)
     if next_step(scene) is None:
-        return _outcome(
-            run, Ending.DESTROYED if request.goal == "destroy" else Ending.UNCHANGED, scene.serving
-        )
+        return _outcome(run, Ending.DESTROYED if request.goal == "destroy" else Ending.UNCHANGED)
+    for machine in scene.blue:
+        if machine.id in scene.intent.lost:
+            ctx.say(
+                f"machine {machine.id} ({machine.name}) {machine.exit} before this began: nothing to save there"
+            )
     try:
         await run.reach(scene.intent)
     except StepFailed as failed:
-        return await _settle(run, request, failed.failure)
-    if request.goal == "destroy":
-        return _outcome(run, Ending.DESTROYED, None)
-    return _outcome(run, Ending.DEPLOYED, run.scene.serving)
+        return await _settle(run, scene, failed.failure)
+    return _outcome(run, Ending.DESTROYED if request.goal == "destroy" else Ending.DEPLOYED)
 
 
 async def _first_look(ctx: Context, request: Request) -> Scene:
+    ctx.expected = request.expected
     try:
         with anyio.fail_after(LOOK_DEADLINE_S):
             observation = await look(ctx)
@@ -70,30 +76,37 @@ async def _first_look(ctx: Context, request: Request) -> Scene:
     except Exception as error:
         raise CannotLook("; ".join(failures.reasons(error))) from error
     if not known(observation):
-        raise CannotLook(f"the machines of app {ctx.spec.app} {observation.machines}: a host does not answer")
-    intent = resolve(ctx.spec, observation, known_generation=request.known_generation, goal=request.goal)
+        hint = "; if that is so, `pulumi refresh` will see it" if observation.app_exists is _GONE else ""
+        raise CannotLook(f"the machines of app {ctx.spec.app} {observation.machines}{hint}")
+    intent = resolve(
+        ctx.spec,
+        observation,
+        known_generation=request.known_generation,
+        nonce=secrets.token_hex(2),
+        goal=request.goal,
+    )
     remove_app = request.goal == "destroy" and request.owns_app
     intent = replace(intent, previous_secrets=request.previous_secrets, remove_app=remove_app)
     return Scene(intent, observation)
 
 
-async def _settle(run: Run, request: Request, failure: Failure) -> Outcome:
+async def _settle(run: Run, first: Scene, failure: Failure) -> Outcome:
     """After a failure: look, and then either back to blue or, behind the commit point, no step back."""
     run.ctx.say(f"{failure.phase} failed: {failure.reasons[0]}")
     try:
         scene = await _look_after(run)
     except CannotLook as error:
-        return _outcome(run, Ending.UNKNOWN, None, _with(failure, f"and then {error}"))
-    past_commit = run.destroyed if request.goal == "destroy" else scene.committed
-    if past_commit:
-        return _outcome(run, Ending.UNFINISHED, scene.serving, failure)
+        return _outcome(run, Ending.UNKNOWN, _with(failure, f"and then {error}"))
+    destroyed = scene.intent.goal == "destroy" and len(scene.blue) < len(first.blue)
+    if scene.committed or destroyed:
+        return _outcome(run, Ending.UNFINISHED, failure)
     return await _restore(run, scene, failure)
 
 
 async def _restore(run: Run, scene: Scene, failure: Failure) -> Outcome:
     try:
         await run.reach(restoring(scene, remove_app=scene.observation.app_created))
-        return _outcome(run, Ending.ABORTED, run.scene.serving, failure)
+        return _outcome(run, Ending.ABORTED, failure)
     except StepFailed as failed:
         told = _with(
             failure, *(f"and then {failed.failure.step} failed: {r}" for r in failed.failure.reasons)
@@ -101,21 +114,20 @@ async def _restore(run: Run, scene: Scene, failure: Failure) -> Outcome:
     try:
         scene = await _look_after(run)
     except CannotLook as error:
-        return _outcome(run, Ending.UNKNOWN, None, _with(told, f"and then {error}"))
-    serves = bool(scene.blue) and all(m.state == "started" and not m.cordoned for m in scene.blue)
-    return _outcome(
-        run, Ending.ABORTED if serves else Ending.UNKNOWN, scene.serving if serves else None, told
-    )
+        return _outcome(run, Ending.UNKNOWN, _with(told, f"and then {error}"))
+    whole = bool(scene.of(Role.BLUE)) and all(machine.routed for machine in scene.of(Role.BLUE))
+    return _outcome(run, Ending.ABORTED if whole else Ending.UNKNOWN, told)
 
 
 async def _look_after(run: Run) -> Scene:
     try:
         with anyio.fail_after(LOOK_DEADLINE_S):
-            observation = await look(run.ctx, run.scene.observation)
+            observation = await run.look()
     except Exception as error:
-        raise CannotLook("; ".join(failures.reasons(error))) from error
-    if not known(observation):
-        raise CannotLook(f"the machines {observation.machines}")
+        reasons = (
+            failures.reasons(error) if not isinstance(error, TimeoutError) else ("the API cannot be read",)
+        )
+        raise CannotLook("; ".join(reasons)) from error
     run.scene = replace(run.scene, observation=observation)
     return run.scene
 
@@ -124,16 +136,18 @@ def _with(failure: Failure, *more: str) -> Failure:
     return replace(failure, reasons=failure.reasons + more)
 
 
-def _outcome(run: Run, ending: Ending, serving: Cluster | None, failure: Failure | None = None) -> Outcome:
+def _outcome(run: Run, ending: Ending, failure: Failure | None = None) -> Outcome:
     scene = run.scene
+    unsure = ending is Ending.UNKNOWN
     return Outcome(
         ending=ending,
-        serving=serving,
+        serving=None if unsure else scene.serving,
+        owner=None if unsure else scene.owner,
         failure=failure,
         window_s=run.window_s,
         phases=tuple(run.phases),
         proofs=tuple(scene.observation.proofs.values()),
         api_calls=run.ctx.api.calls,
-        app_created=scene.observation.app_created,
+        app_created=scene.observation.app_created or any(machine.app_created for machine in scene.green),
         next_command="pulumi destroy" if scene.intent.goal == "destroy" else "pulumi up",
     )

@@ -10,13 +10,14 @@ import anyio
 
 from providers.bluegreen import durations, failures
 from providers.bluegreen.actions import ACTIONS
+from providers.bluegreen.actions.together import polling
 from providers.bluegreen.context import Context
-from providers.bluegreen.failures import StepFailed
+from providers.bluegreen.failures import NotYet, StepFailed
 from providers.bluegreen.lifecycle import Do
 from providers.bluegreen.model import Observation, Phase, PhaseTime, Role
 from providers.bluegreen.observe import look
 from providers.bluegreen.plan import Step, next_step
-from providers.bluegreen.scene import Intent, Scene
+from providers.bluegreen.scene import Intent, Scene, known
 
 TELL_EVERY_S = 10.0
 """How often a step that goes on says what it waits for, and how much time is left."""
@@ -32,7 +33,6 @@ class Run:
     scene: Scene
     phases: list[PhaseTime] = field(default_factory=list)
     window_s: float | None = None
-    destroyed: bool = False
     _phase: Phase | None = None
     _entered: float = 0.0
     _window_opened: float | None = None
@@ -40,13 +40,14 @@ class Run:
     async def reach(self, intent: Intent) -> None:
         """Do step after step until none of ``intent`` is left. Raises ``StepFailed``."""
         self.scene = replace(self.scene, intent=intent)
+        self.ctx.api.attempts = None  # from here on the phases' deadlines bound what is tried again
         tries: Counter[str] = Counter()
         just_looked = False
         while step := next_step(self.scene):
             self._enter(step.phase)
             if step.destructive and not just_looked:
                 just_looked = True
-                await self._within_deadline(step, self._look)
+                await self._within_deadline(step, self.look)
                 continue
             just_looked = False
             tries[step.name] += 1
@@ -58,7 +59,6 @@ class Run:
     async def _perform(self, step: Step) -> None:
         if step.row.do is Do.CORDON and step.row.on is Role.BLUE and self._window_opened is None:
             self._window_opened = anyio.current_time()
-        self.destroyed = self.destroyed or step.row.do is Do.DESTROY
         self.ctx.say(f"{step.phase}: {step.name}{_where(step)}")
         await self._within_deadline(step, lambda: ACTIONS[step.row.do](self.ctx, self.scene, step))
         if step.row.do is Do.PROVE_ROUTED and self._window_opened is not None:
@@ -83,11 +83,12 @@ class Run:
 
     async def _settled(self, act: Callable[[], Awaitable[Observation]]) -> Observation:
         try:
-            return await act()
+            observation = await act()
         except Exception as error:
             if not failures.ambiguous(error):
                 raise
-            return await self._look()
+            return await self.look()
+        return observation if known(observation) else await self.look()
 
     async def _tell_waits(self, step: Step, due: float) -> None:
         """Say what is waited for, again and again, so that no long step is silent."""
@@ -101,12 +102,20 @@ class Run:
                 f"{step.phase}: {step.name}: {left} left{awaited and f', waiting for {awaited}'}{more}"
             )
 
-    async def _look(self) -> Observation:
-        return await look(self.ctx, self.scene.observation)
+    async def look(self) -> Observation:
+        """The world afresh; one that cannot be read is looked at again, until the caller's deadline."""
+        async for attempt in polling():
+            with attempt:
+                observation = await look(self.ctx, self.scene.observation)
+                if not known(observation):
+                    self.ctx.waiting_for["world"] = f"the machines, which {observation.machines}"
+                    raise NotYet
+        return observation
 
     def _late(self, deadline_s: float) -> tuple[str, ...]:
         awaited = tuple(f"still waiting for {what}" for what in self.ctx.waiting_for.values())
-        return (f"the deadline of {durations.text(deadline_s)} has passed", *awaited)
+        error = (f"the last error was {self.ctx.api.last_error}",) if self.ctx.api.last_error else ()
+        return (f"the deadline of {durations.text(deadline_s)} has passed", *awaited, *error)
 
     def _enter(self, phase: Phase) -> None:
         if phase is not self._phase:

@@ -55,6 +55,6 @@ def reasons(error: BaseException) -> tuple[str, ...]:
 def _told(error: BaseException) -> tuple[str, ...]:
     if isinstance(error, GateFailed):
         return error.reasons
-    if isinstance(error, FlyError):
+    if isinstance(error, (FlyError, NotYet)):
         return (str(error),)
     return (f"unexpected {type(error).__name__}: {error}",)

@@ -20,6 +20,7 @@ CUTOVER = "bluegreen_cutover"
 STATE_STORE = "bluegreen_state_store"
 SERVING = "bluegreen_serving"
 OWNER = "bluegreen_owner"
+APP_CREATED = "bluegreen_app_created"
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Entry:
     state_store: str
     serving: bool
     owner: str
+    app_created: bool
 
 
 def identify(metadata: Mapping[str, str], app: str) -> Entry | None:
@@ -45,10 +47,11 @@ def identify(metadata: Mapping[str, str], app: str) -> Entry | None:
         state_store=metadata.get(STATE_STORE, ""),
         serving=metadata.get(SERVING) == "true",
         owner=metadata.get(OWNER, ""),
+        app_created=metadata.get(APP_CREATED) == "true",
     )
 
 
-def metadata_of(intent: Intent) -> dict[str, str]:
+def metadata_of(intent: Intent, *, app_created: bool) -> dict[str, str]:
     """What a new machine of green carries. Fly's own keys keep ``fly status`` and a later ``fly deploy`` working."""
     spec, release = intent.spec, intent.release
     return {
@@ -56,6 +59,7 @@ def metadata_of(intent: Intent) -> dict[str, str]:
         RELEASE: str(release),
         GENERATION: str(release.generation),
         CUTOVER: intent.cutover,
+        APP_CREATED: str(app_created).lower(),
         STATE_STORE: spec.state_store.location if spec.state_store else "",
         "fly_platform_version": "v2",
         "fly_process_group": "app",

@@ -11,7 +11,7 @@ green before blue answers again (flyctl 3359: a rollback destroyed green while b
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from providers.bluegreen import conditions as when
@@ -34,6 +34,7 @@ class Do(StrEnum):
     AWAIT_STOPPED = "wait until stopped"
     READ_EXITS = "read exit events"
     PROVE_SAVED = "prove saved state"
+    LOOK_AGAIN = "look again that every check passes"
     UNCORDON = "route"
     PROVE_ROUTED = "prove from outside who answers"
     MARK_SERVING = "record as serving"
@@ -45,7 +46,11 @@ class Do(StrEnum):
 
 @dataclass(frozen=True)
 class Row:
-    """One step of a table. ``gate``: a check that must hold, changing nothing. ``commit``: the commit point is here."""
+    """One step of a table.
+
+    ``gate``: a check that must hold, changing nothing. ``commit``: the commit point is here. ``repair``: for a green
+    that fell apart after its commit, or that somebody cordoned or stopped; nothing to do, and not shown, otherwise.
+    """
 
     phase: Phase
     do: Do
@@ -53,6 +58,7 @@ class Row:
     done: Done
     gate: bool = False
     commit: bool = False
+    repair: bool = False
 
     @property
     def name(self) -> str:
@@ -77,34 +83,52 @@ _PROVE_DRAINED = (
     Row(Phase.DRAIN_OLD, Do.PROVE_SAVED, Role.BLUE, when.proven_saved, gate=True),
 )
 _RETIRE = (Row(Phase.RETIRE_OLD, Do.DESTROY, Role.OTHERS, when.none_left(Role.OTHERS)),)
+_ROUTE = (
+    Row(Phase.SWITCH_ROUTES, Do.UNCORDON, Role.GREEN, when.each(Role.GREEN, when.registered)),
+    Row(Phase.SWITCH_ROUTES, Do.PROVE_ROUTED, Role.GREEN, when.green_answers, gate=True),
+)
+_REPAIR = (
+    # What can be routed is routed first: one machine that does not come back must not keep the others away.
+    Row(Phase.SWITCH_ROUTES, Do.UNCORDON, Role.GREEN, when.each(Role.GREEN, when.registered), repair=True),
+    Row(Phase.SWITCH_ROUTES, Do.SET_SECRETS, Role.ALL, when.secrets_are_still_set, repair=True),
+    Row(Phase.SWITCH_ROUTES, Do.CREATE, Role.GREEN, when.all_created, repair=True),
+    Row(Phase.SWITCH_ROUTES, Do.AWAIT_STOPPED, Role.GREEN, when.each(Role.GREEN, when.settled), repair=True),
+    Row(Phase.SWITCH_ROUTES, Do.START, Role.GREEN, when.each(Role.GREEN, when.told_to_start), repair=True),
+    Row(Phase.SWITCH_ROUTES, Do.AWAIT_STARTED, Role.GREEN, when.each(Role.GREEN, when.started), repair=True),
+    Row(Phase.SWITCH_ROUTES, Do.AWAIT_HEALTHY, Role.GREEN, when.green_is_healthy_or_recorded, repair=True),
+)
+_RECORD = Row(Phase.SWITCH_ROUTES, Do.MARK_SERVING, Role.GREEN, when.green_is_recorded)
 
 HANDOFF = (
     *_CREATE_AND_VERIFY,
     *_DRAIN,
     *_PROVE_DRAINED,
+    Row(Phase.SWITCH_ROUTES, Do.LOOK_AGAIN, Role.GREEN, when.green_seen_again, gate=True),
     Row(Phase.SWITCH_ROUTES, Do.COMMIT, Role.ALL, when.committed, commit=True),
-    Row(Phase.SWITCH_ROUTES, Do.UNCORDON, Role.GREEN, when.each(Role.GREEN, when.registered)),
-    Row(Phase.SWITCH_ROUTES, Do.PROVE_ROUTED, Role.GREEN, when.green_answers, gate=True),
-    Row(Phase.SWITCH_ROUTES, Do.MARK_SERVING, Role.GREEN, when.green_is_recorded),
+    *_REPAIR,
+    *_ROUTE,
+    _RECORD,
     *_RETIRE,
 )
 
 OVERLAP = (
     *_CREATE_AND_VERIFY,
-    Row(Phase.SWITCH_ROUTES, Do.UNCORDON, Role.GREEN, when.each(Role.GREEN, when.registered)),
-    Row(Phase.SWITCH_ROUTES, Do.PROVE_ROUTED, Role.GREEN, when.green_answers, gate=True),
-    Row(Phase.SWITCH_ROUTES, Do.MARK_SERVING, Role.GREEN, when.green_is_recorded, commit=True),
+    *_ROUTE,
+    replace(_RECORD, commit=True),
+    *_REPAIR,
+    *(replace(row, repair=True) for row in (*_ROUTE, _RECORD)),
     *_DRAIN,
     *_RETIRE,
 )
 
 RESTORE = (
     Row(Phase.RESTORE_OLD, Do.RESTORE_SECRETS, Role.ALL, when.secrets_are_blues),
+    # Before anything is waited for: each machine is reached again as soon as it is well, whatever the others do.
+    Row(Phase.RESTORE_OLD, Do.UNCORDON, Role.BLUE, when.each(Role.BLUE, when.uncordoned)),
     Row(Phase.RESTORE_OLD, Do.AWAIT_STOPPED, Role.BLUE, when.each(Role.BLUE, when.settled)),
     Row(Phase.RESTORE_OLD, Do.START, Role.BLUE, when.each(Role.BLUE, when.told_to_start)),
     Row(Phase.RESTORE_OLD, Do.AWAIT_STARTED, Role.BLUE, when.each(Role.BLUE, when.started)),
     Row(Phase.RESTORE_OLD, Do.AWAIT_HEALTHY, Role.BLUE, when.blue_is_healthy, gate=True),
-    Row(Phase.RESTORE_OLD, Do.UNCORDON, Role.BLUE, when.each(Role.BLUE, when.routed)),
     Row(Phase.RESTORE_OLD, Do.PROVE_ROUTED, Role.BLUE, when.blue_answers, gate=True),
     Row(Phase.RESTORE_OLD, Do.DESTROY, Role.GREEN, when.none_left(Role.GREEN)),
     Row(Phase.RESTORE_OLD, Do.DELETE_APP, Role.ALL, when.app_stays_or_is_gone),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -36,24 +37,33 @@ class Role(StrEnum):
 class Unknown(StrEnum):
     """Why something could not be seen. Unknown is not absent."""
 
-    NOT_LOOKED = "not looked at yet"
-    UNREADABLE = "could not be read"
+    NOT_LOOKED = "were not looked at yet"
+    UNREADABLE = "could not be read: a host does not answer"
+    CONTRADICTED = "are said not to exist, although they did a moment ago or Pulumi's state has them"
+
+
+_RELEASE = re.compile(r"(\d{1,9})-([0-9a-z]+)(?:-([0-9a-z]+))?")
 
 
 @dataclass(frozen=True, order=True)
 class Release:
-    """One desired version: a generation that only grows, and the digest of its spec."""
+    """One desired version: a generation that only grows, the digest of its spec, and a nonce.
+
+    The nonce tells two attempts at the same version apart: an aborted one's late writes never speak for the next
+    (FLINK-41404). What a later run resumes is found by generation and digest, nonce and all.
+    """
 
     generation: int
     digest: str
+    nonce: str = ""
 
     def __str__(self) -> str:
-        return f"{self.generation}-{self.digest}"
+        return "-".join(filter(None, (str(self.generation), self.digest, self.nonce)))
 
     @staticmethod
     def parse(text: str) -> Release | None:
-        generation, _, digest = text.partition("-")
-        return Release(int(generation), digest) if generation.isdecimal() and digest else None
+        found = _RELEASE.fullmatch(text)
+        return Release(int(found[1]), found[2], found[3] or "") if found else None
 
 
 @dataclass(frozen=True)
@@ -93,6 +103,7 @@ class MachineSeen:
 
     ``serving``: its cluster's routing was proven. ``owner``: the release that owns the state, as recorded on this
     machine at that release's commit point; empty before. ``registered``: this run asked the proxy to route it.
+    ``app_created``: its app was made for it.
     """
 
     id: str
@@ -107,12 +118,23 @@ class MachineSeen:
     owner: str = ""
     registered: bool = False
     state_store: str = ""
-    host_ok: bool = True
+    app_created: bool = False
     image_digest: str = ""
     private_ip: str = ""
     checks: tuple[CheckSeen, ...] = ()
     exit: ExitSeen | None = None
     started_at: float = 0.0
+
+    @property
+    def routed(self) -> bool:
+        """Whether users can reach it, as far as is known: running, uncordoned, and registered with the proxy."""
+        return self.state == "started" and not self.cordoned and (self.serving or self.registered)
+
+    @property
+    def lost(self) -> bool:
+        """Ended by itself, and badly: what it had not saved was gone before anybody asked it to save."""
+        ended = self.state in ("stopped", "failed") and self.exit is not None
+        return ended and self.exit is not None and not self.exit.requested and not self.exit.graceful
 
 
 @dataclass(frozen=True)
@@ -151,6 +173,7 @@ class Observation:
     answers: tuple[Answer, ...] | Unknown = Unknown.NOT_LOOKED
     secrets_set: bool = False
     secrets_restored: bool = False
+    green_seen_again: bool = False
     app_created: bool = False
     app_kept: bool = False
 
@@ -219,10 +242,14 @@ class PhaseTime:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The end of a deployment: what serves, what failed, what it took."""
+    """The end of a deployment: what serves, what failed, what it took.
+
+    ``serving``: the machines that users reach. ``owner``: the release that owns the state, routed or not.
+    """
 
     ending: Ending
     serving: Cluster | None
+    owner: Release | None = None
     failure: Failure | None = None
     window_s: float | None = None
     phases: tuple[PhaseTime, ...] = ()

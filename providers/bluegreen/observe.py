@@ -2,34 +2,73 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 
 from providers.bluegreen.context import Context
 from providers.bluegreen.journal import identify
 from providers.bluegreen.model import CheckSeen, ExitSeen, MachineSeen, Observation, Unknown
 from providers.fly import Machine, NotFound
+from providers.fly.retries import borne
 from providers.fly.types import Check
 
 GONE = frozenset({"destroyed", "destroying", "replaced", "migrated"})
 
 
 async def look(ctx: Context, before: Observation | None = None) -> Observation:
-    """The app and its machines, in at most two calls; the evidence that a run has gathered ``before`` is kept."""
+    """The app and its machines, in two calls; the evidence that a run has gathered ``before`` is kept.
+
+    A 404, or a list that lacks a machine, proves no absence (INCIDENTS 9): what was there before, or is in Pulumi's
+    state, is asked for by its id; an app that is said to be gone although it has to be there makes all of it Unknown.
+    """
     before = before or Observation()
+    known = {m.id: m for m in before.machines} if not isinstance(before.machines, Unknown) else {}
+    expected = known.keys() | ctx.expected
     try:
         await ctx.apps.get(ctx.spec.app)
-        machines = await ctx.machines.list()
+        listed = {machine.id: machine for machine in await ctx.machines.list()}
     except NotFound:
+        if expected or before.app_exists is True:
+            return replace(before, app_exists=Unknown.CONTRADICTED, machines=Unknown.CONTRADICTED)
         return replace(before, app_exists=False, machines=())
-    if any(_unreadable(machine) for machine in machines):
+    for machine_id in sorted(expected - listed.keys()):
+        with contextlib.suppress(NotFound):
+            listed[machine_id] = await _get(ctx, machine_id)
+    if any(_unreadable(machine) for machine in listed.values()):
         return replace(before, app_exists=True, machines=Unknown.UNREADABLE)
-    seen = (see(machine, ctx.spec.app) for machine in machines if machine.state not in GONE)
-    return replace(before, app_exists=True, machines=tuple(machine for machine in seen if machine))
+    seen = (see(machine, ctx.spec.app) for machine in listed.values() if machine.state not in GONE)
+    ours = (_with_evidence(machine, known.get(machine.id)) for machine in seen if machine)
+    return replace(before, app_exists=True, machines=tuple(ours))
+
+
+async def app_is_gone(ctx: Context) -> bool:
+    """Whether the app is absent for good, asked several times over some seconds."""
+    try:
+        async for attempt in borne(NotFound):
+            with attempt:
+                await ctx.apps.get(ctx.spec.app)
+    except NotFound:
+        return True
+    return False
 
 
 async def look_again(ctx: Context, machine: MachineSeen) -> MachineSeen:
     """One machine, afresh. Raises ``FlyError``; a machine that is no longer ours is left as it was seen."""
-    return see(await ctx.machines.get(machine.id), ctx.spec.app) or machine
+    seen = see(await _get(ctx, machine.id), ctx.spec.app)
+    return _with_evidence(seen, machine) if seen else machine
+
+
+async def _get(ctx: Context, machine_id: str) -> Machine:
+    """A 404 is borne for a moment: it also answers for a machine just created (INCIDENTS 11)."""
+    async for attempt in borne(NotFound):
+        with attempt:
+            return await ctx.machines.get(machine_id)
+    raise AssertionError("the last attempt answers or raises")
+
+
+def _with_evidence(seen: MachineSeen, before: MachineSeen | None) -> MachineSeen:
+    """What this run did to it and the API does not show; a machine that shows as cordoned is not routed after all."""
+    return replace(seen, registered=before.registered and not seen.cordoned) if before else seen
 
 
 def _unreadable(machine: Machine) -> bool:
@@ -38,9 +77,9 @@ def _unreadable(machine: Machine) -> bool:
 
 
 def see(machine: Machine, app: str) -> MachineSeen | None:
-    """The machine as ours, or ``None`` where its metadata does not say so."""
+    """The machine as ours, or ``None``: its metadata and its name must say so (a clone copies the metadata alone)."""
     known = identify(machine.metadata, app)
-    if known is None:
+    if known is None or not machine.name.startswith(f"{app}-g{known.release.generation}-"):
         return None
     started_at = _started_at(machine)
     return MachineSeen(
@@ -55,7 +94,7 @@ def see(machine: Machine, app: str) -> MachineSeen | None:
         serving=known.serving,
         owner=known.owner,
         state_store=known.state_store,
-        host_ok=machine.host_status == "ok",
+        app_created=known.app_created,
         image_digest=machine.image_ref.digest,
         private_ip=machine.private_ip,
         checks=tuple(

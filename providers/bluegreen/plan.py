@@ -67,8 +67,15 @@ def rollout(scene: Scene) -> list[PlannedStep]:
     return [
         PlannedStep(row.phase, row.do, _by_region(scene, row), row.gate, row.commit)
         for row in _ahead(scene)
-        if not row.done(scene) or (row.on is Role.GREEN and not all_created(scene))
+        if _to_be_done(row, scene)
     ]
+
+
+def _to_be_done(row: Row, scene: Scene) -> bool:
+    """Not done yet, or done only because its machines do not exist yet."""
+    if row.repair and not scene.committed:
+        return False
+    return not row.done(scene) or (row.on is Role.GREEN and not row.repair and not all_created(scene))
 
 
 def _by_region(scene: Scene, row: Row) -> dict[str, int]:

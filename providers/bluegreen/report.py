@@ -9,15 +9,12 @@ from providers.bluegreen import durations
 from providers.bluegreen.model import Cluster, Ending, Outcome, Phase, Proof
 from providers.bluegreen.plan import PlannedStep
 from providers.bluegreen.scene import Scene
+from providers.bluegreen.spec import Spec
 
-_NOT_SERVING = {
-    Ending.UNKNOWN: "which cluster serves is unknown, and nothing was destroyed for it",
-    Ending.ABORTED: "nothing serves: there was no earlier release",
-}
 _NEXT = {
-    Ending.ABORTED: "The new release is gone; mend the cause.",
-    Ending.UNFINISHED: "The commit point is passed; the rest is done by the next run.",
-    Ending.UNKNOWN: "The next run looks again, and finishes or undoes.",
+    Ending.ABORTED: "Mend the cause.",
+    Ending.UNFINISHED: "The commit point is passed; the next run does the rest.",
+    Ending.UNKNOWN: "Nothing was destroyed for it; the next run looks again, and finishes or undoes.",
 }
 
 
@@ -58,10 +55,20 @@ def _notes(scene: Scene, steps: list[PlannedStep]) -> Iterator[str]:
     if scene.intent.cutover == "overlap":
         yield "note: overlap routes green while blue still runs; saved state is not proven"
         return
+    moved = {machine.state_store for machine in scene.blue if machine.state_store} - {_location(spec)}
+    if moved:
+        yield f"WARNING: state_store moves: green never sees what blue saves to {', '.join(sorted(moved))}"
+    for machine in scene.blue:
+        if machine.id in scene.intent.lost:
+            yield f"note: machine {machine.id} ({machine.name}) {machine.exit} already; what it had not saved is lost"
     if not all(machine.state_store for machine in scene.blue):
         yield "note: blue has no state_store; that it exits with 0 is the only evidence that its state is saved"
     longest = durations.text(spec.deadline_s(Phase.DRAIN_OLD) + spec.deadline_s(Phase.SWITCH_ROUTES))
     yield f"handoff window: blue's first cordon to green's first answer; blue's drain and a moment, {longest} at most"
+
+
+def _location(spec: Spec) -> str:
+    return spec.state_store.location if spec.state_store else ""
 
 
 def cluster_text(cluster: Cluster) -> str:
@@ -69,18 +76,24 @@ def cluster_text(cluster: Cluster) -> str:
     return f"release {cluster.release}, {machines(cluster.regions)}"
 
 
+def serving_text(outcome: Outcome) -> str:
+    """Which cluster serves, in every ending."""
+    if outcome.ending is Ending.UNKNOWN:
+        return "which cluster serves is unknown"
+    if outcome.serving:
+        return f"serving: {cluster_text(outcome.serving)}"
+    if outcome.owner:
+        return f"nothing is routed; release {outcome.owner} owns the state"
+    return "nothing serves"
+
+
 def outcome_text(app: str, outcome: Outcome) -> str:
     """One line for a success; for a failure what serves, why, and the next command."""
-    serving = (
-        f"serving: {cluster_text(outcome.serving)}"
-        if outcome.serving
-        else _NOT_SERVING.get(outcome.ending, "nothing serves")
-    )
     if outcome.failure is None:
-        return f"{app}: {outcome.ending}; {serving}{_figures(outcome)}"
+        return f"{app}: {outcome.ending}; {serving_text(outcome)}{_figures(outcome)}"
     failure = outcome.failure
     lines = [
-        f'{app}: {outcome.ending} in {failure.phase}, at "{failure.step}"; {serving}',
+        f'{app}: {outcome.ending} in {failure.phase}, at "{failure.step}"; {serving_text(outcome)}',
         *(f"  - {reason}" for reason in failure.reasons),
         f"  {_NEXT[outcome.ending]} Next: {outcome.next_command}",
     ]

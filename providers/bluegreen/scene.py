@@ -23,7 +23,8 @@ class Intent:
     ``disturbed``: blue was cordoned or stopped, so a restore has to prove that it answers again.
     ``previous_secrets``: blue's values of the secrets that this deployment changes (``None``: it had none of that
     name); machines read secrets when they start, so blue needs its own back before it is started again.
-    ``remove_app``: the app is ours and goes with the last machine.
+    ``remove_app``: the app is ours and goes with the last machine. ``lost``: ids of blue's machines that had died
+    before this run began; nothing is waited for or proven of them.
     """
 
     goal: Goal
@@ -33,6 +34,7 @@ class Intent:
     cutover: Cutover
     disturbed: bool = False
     remove_app: bool = False
+    lost: frozenset[str] = frozenset()
     previous_secrets: Mapping[str, SecretStr | None] = field(default_factory=dict, repr=False)
 
     @property
@@ -69,18 +71,19 @@ class Scene:
         return self._of(self.intent.release)
 
     @cached_property
-    def strays(self) -> tuple[MachineSeen, ...]:
-        """Ours, but of neither cluster: left by a deployment that was given up."""
+    def rest(self) -> tuple[MachineSeen, ...]:
+        """Ours, but of neither cluster."""
         ours = (self.intent.blue, self.intent.release)
         return tuple(m for m in self.observation.seen if m.release not in ours)
 
     def of(self, role: Role) -> tuple[MachineSeen, ...]:
+        """The machines that a step is about."""
         return {
-            Role.BLUE: self.blue,
+            Role.BLUE: tuple(m for m in self.blue if m.id not in self.intent.lost),
             Role.GREEN: self.green,
-            Role.STRAY: self.strays,
-            Role.OTHERS: self.blue + self.strays,
-            Role.ALL: self.blue + self.green + self.strays,
+            Role.STRAY: tuple(m for m in self.rest if not is_committed(m.release, self.observation)),
+            Role.OTHERS: self.blue + self.rest,
+            Role.ALL: self.blue + self.green + self.rest,
         }[role]
 
     @property
@@ -89,12 +92,15 @@ class Scene:
         return is_committed(self.intent.release, self.observation)
 
     @property
+    def owner(self) -> Release | None:
+        """The release that owns the state: green after the commit point, else blue."""
+        return self.intent.release if self.committed else self.intent.blue
+
+    @property
     def serving(self) -> Cluster | None:
-        """The cluster that users reach: green after the commit point, else blue."""
-        release, machines = (
-            (self.intent.release, self.green) if self.committed else (self.intent.blue, self.blue)
-        )
-        return Cluster(release, machines) if release and machines else None
+        """The owner's machines that users reach; ``None`` where they reach none."""
+        routed = tuple(machine for machine in self._of(self.owner) if machine.routed)
+        return Cluster(self.owner, routed) if self.owner and routed else None
 
 
 def clusters(observation: Observation) -> list[Cluster]:
@@ -116,42 +122,53 @@ def is_committed(release: Release, observation: Observation) -> bool:
 
 
 def resolve(
-    spec: Spec, observation: Observation, *, known_generation: int = 0, goal: Goal = "deploy"
+    spec: Spec,
+    observation: Observation,
+    *,
+    known_generation: int = 0,
+    nonce: str = "",
+    goal: Goal = "deploy",
 ) -> Intent:
     """Decide which release is green and which is blue.
 
     ``known_generation`` is the highest one recorded elsewhere (Pulumi's state): generations only grow, even when
-    every machine is gone. Raises ``ValueError`` where the machines are unknown.
+    every machine is gone. ``nonce`` goes into the name of a new release. Raises ``ValueError`` where the machines are
+    unknown.
     """
     found = clusters(observation)
     committed = [cluster for cluster in found if is_committed(cluster.release, observation)]
     current = committed[-1] if committed else None
     if goal == "destroy":
         nothing = Release(known_generation + 1, "destroy")
-        return Intent(goal, spec, nothing, current.release if current else None, spec.cutover)
-    green = _green(spec, found, current, known_generation)
-    older = [cluster.release for cluster in committed if cluster.release < green]
-    cutovers = {
-        machine.cutover for cluster in found if cluster.release == green for machine in cluster.machines
-    }
-    return Intent(
-        goal, spec, green, older[-1] if older else None, cutovers.pop() if cutovers else spec.cutover
-    )
+        return _intent(goal, spec, nothing, current, told_by=current)
+    green = _green(spec, found, current, Release(known_generation + 1, spec.digest, nonce))
+    older = [cluster for cluster in committed if cluster.release < green]
+    unfinished = next((cluster for cluster in found if cluster.release == green), None)
+    return _intent(goal, spec, green, older[-1] if older else None, told_by=unfinished)
 
 
-def _green(spec: Spec, found: list[Cluster], current: Cluster | None, known_generation: int) -> Release:
+def _intent(
+    goal: Goal, spec: Spec, green: Release, blue: Cluster | None, *, told_by: Cluster | None
+) -> Intent:
+    """What began under one cutover ends under it: ``told_by`` is the cluster that records which."""
+    cutover = told_by.machines[0].cutover if told_by else spec.cutover
+    lost = frozenset(machine.id for machine in blue.machines if machine.lost) if blue else frozenset()
+    return Intent(goal, spec, green, blue.release if blue else None, cutover, lost=lost)
+
+
+def _green(spec: Spec, found: list[Cluster], current: Cluster | None, new: Release) -> Release:
     if current and current.release.digest == spec.digest and len(current.machines) == spec.machine_count:
         return current.release
     newest = found[-1].release if found else None
     unfinished = newest and (current is None or newest > current.release)
     if newest and unfinished and newest.digest == spec.digest:
         return newest
-    return Release(max(known_generation, newest.generation if newest else 0) + 1, spec.digest)
+    return replace(new, generation=max(new.generation, newest.generation + 1 if newest else 1))
 
 
 def restoring(scene: Scene, *, remove_app: bool) -> Intent:
     """The intent that undoes ``scene``'s: blue serves again, green is gone, and so is an app made for it."""
-    disturbed = any(machine.cordoned or machine.state != "started" for machine in scene.blue)
+    disturbed = any(machine.cordoned or machine.state != "started" for machine in scene.of(Role.BLUE))
     return replace(
         scene.intent, goal="restore", disturbed=disturbed, remove_app=remove_app and not scene.blue
     )

@@ -7,6 +7,7 @@ import json
 import re
 from typing import Annotated, Any, Literal
 
+import httpx
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from providers.bluegreen.durations import Duration, seconds
@@ -30,7 +31,19 @@ AppName = Annotated[
 ]
 RegionCode = Annotated[str, _matching(r"[a-z]{3}", "a region code: Fly's have three letters")]
 ImageReference = Annotated[str, _matching(r"\S+", "an image reference")]
-Url = Annotated[str, _matching(r"https?://\S+", "a URL with http:// or https://")]
+
+
+def _url(value: str) -> str:
+    try:
+        url = httpx.URL(value)
+    except httpx.InvalidURL:
+        url = httpx.URL()
+    if url.scheme not in ("http", "https") or not url.host:
+        raise ValueError(f'"{value}" is not a URL with http:// or https://')
+    return value
+
+
+Url = Annotated[str, AfterValidator(_url)]
 UrlPath = Annotated[str, _matching(r"/\S*", "a path: it starts with a slash")]
 Bucket = Annotated[str, _matching(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "a bucket name")]
 Prefix = Annotated[str, _matching(r"([^/].*/)?", "a key prefix: it is empty, or ends with a slash")]
@@ -40,7 +53,9 @@ LONGEST_STOP_S = 300
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", coerce_numbers_to_str=True, hide_input_in_errors=True
+    )
 
 
 class Guest(_Part):
@@ -132,7 +147,7 @@ class StateStore(_Part):
 
     bucket: Bucket
     prefix: Prefix = ""
-    endpoint_url: str | None = None
+    endpoint_url: Url | None = None
     region: str | None = None
 
     @property
@@ -144,7 +159,7 @@ class RoutingProbe(_Part):
     """What the deployer asks from outside, on fresh connections, to prove who answers.
 
     ``machine_key`` names the field of a JSON answer that holds the answering machine's id (``FLY_MACHINE_ID``).
-    Without it any answer counts that is not 5xx: under ``handoff`` blue has stopped by then, so nobody else can answer.
+    Without it any 2xx counts: under ``handoff`` blue has stopped by then, so nobody else can answer.
     """
 
     path: UrlPath = "/"
@@ -181,12 +196,12 @@ class Spec(_Part):
     def _can_be_verified(self) -> Spec:
         if not self.service_check_count and not self.checks:
             raise ValueError(
-                "no health check: without one nothing can be verified before it is routed; add e.g. "
+                "services: no health check: without one nothing can be verified before it is routed; add e.g. "
                 '{"services": [{"internal_port": 8080, "checks": [{"type": "http", "path": "/health"}]}]}'
             )
         if self.cutover == "overlap" and not self.routing_probe.machine_key:
             raise ValueError(
-                "overlap needs routing_probe.machine_key: blue still runs while green is being routed, so an answer "
+                "routing_probe: overlap needs its machine_key: blue still runs while green is routed, so an answer "
                 'proves nothing unless it names its machine, e.g. {"path": "/version", "machine_key": "machine_id"}'
             )
         return self

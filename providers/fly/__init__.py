@@ -1,7 +1,7 @@
 """A typed client of Fly's Machines API. One module per API resource; limits and retries are data."""
 
 from providers.fly.api import Api, connect
-from providers.fly.apps import App, Apps
+from providers.fly.apps import Apps
 from providers.fly.errors import (
     Ambiguous,
     BadAnswer,
@@ -24,7 +24,6 @@ from providers.fly.types import Check, ExitEvent, Machine
 __all__ = [
     "Ambiguous",
     "Api",
-    "App",
     "Apps",
     "BadAnswer",
     "Check",

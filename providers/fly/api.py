@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -33,11 +33,18 @@ def authorization(token: str) -> str:
 
 @dataclass
 class Api:
-    """The transport that every resource module shares."""
+    """The transport that every resource module shares.
+
+    ``attempts`` bounds what is tried again, ``None``: until the caller's own deadline. ``secrets`` appear in no error,
+    whatever the API echoes. ``last_error`` tells a caller whose deadline has passed what kept it waiting.
+    """
 
     http: httpx.AsyncClient
     limiter: Limiter = field(default_factory=Limiter)
     calls: int = 0
+    attempts: int | None = retries.ATTEMPTS
+    secrets: frozenset[str] = field(default=frozenset(), repr=False)
+    last_error: str = ""
 
     async def send(
         self,
@@ -54,15 +61,24 @@ class Api:
             request.extensions["timeout"] = {**TIMEOUTS.as_dict(), "read": long_poll_s + LONG_POLL_SLACK_S}
         async for attempt in stamina.retry_context(
             on=retries.backoff,
-            attempts=retries.ATTEMPTS,
+            attempts=self.attempts,
             timeout=None,
             wait_initial=retries.FIRST_WAIT_S,
             wait_max=retries.LONGEST_WAIT_S,
         ):
             with attempt:
                 await self.limiter.wait(call.action, identifier)
-                return await self._send_once(call, request)
+                return await self._send_and_note(call, request)
         raise AssertionError("stamina ends with an answer or an error")
+
+    async def _send_and_note(self, call: Call, request: httpx.Request) -> Any:
+        try:
+            answer = await self._send_once(call, request)
+        except errors.FlyError as error:
+            self.last_error = str(error)
+            raise
+        self.last_error = ""
+        return answer
 
     async def _send_once(self, call: Call, request: httpx.Request) -> Any:
         self.calls += 1
@@ -76,7 +92,26 @@ class Api:
             raise errors.Unreachable(call, f"cannot reach {_address(request.url)}: {error}") from None
         except httpx.HTTPError as error:
             raise _unclear(call, f"no complete answer ({type(error).__name__})") from None
-        return _judge(call, response, content)
+        return self._judge(call, response, content)
+
+    def _judge(self, call: Call, response: httpx.Response, content: bytes) -> Any:
+        request_id = response.headers.get("fly-request-id", "")
+        if response.is_success:
+            try:
+                return json.loads(content) if content.strip() else {}
+            except ValueError:
+                raise _unclear(call, "the answer is not JSON", request_id) from None
+        error = errors.from_status(
+            call, response.status_code, self._redacted(_reason(response, content)), request_id
+        )
+        if isinstance(error, errors.RateLimited):
+            error.retry_after = _seconds(response.headers.get("retry-after"))
+        raise error
+
+    def _redacted(self, text: str) -> str:
+        for secret in self.secrets:
+            text = text.replace(secret, "[secret]")
+        return text
 
 
 def _address(url: httpx.URL) -> str:
@@ -91,19 +126,6 @@ async def _read_capped(call: Call, response: httpx.Response) -> bytes:
             request_id = response.headers.get("fly-request-id", "")
             raise _unclear(call, f"an answer of more than {BODY_CAP_BYTES} bytes", request_id)
     return bytes(chunks)
-
-
-def _judge(call: Call, response: httpx.Response, content: bytes) -> Any:
-    request_id = response.headers.get("fly-request-id", "")
-    if response.is_success:
-        try:
-            return json.loads(content) if content.strip() else {}
-        except ValueError:
-            raise _unclear(call, "the answer is not JSON", request_id) from None
-    error = errors.from_status(call, response.status_code, _reason(response, content), request_id)
-    if isinstance(error, errors.RateLimited):
-        error.retry_after = _seconds(response.headers.get("retry-after"))
-    raise error
 
 
 def _unclear(call: Call, reason: str, request_id: str = "") -> errors.FlyError:
@@ -130,7 +152,11 @@ def _seconds(header: str | None) -> float | None:
 
 @asynccontextmanager
 async def connect(
-    token: str, base_url: str = DEFAULT_BASE_URL, transport: httpx.AsyncBaseTransport | None = None
+    token: str,
+    base_url: str = DEFAULT_BASE_URL,
+    *,
+    secrets: Iterable[str] = (),
+    transport: httpx.AsyncBaseTransport | None = None,
 ) -> AsyncIterator[Api]:
     """An ``Api`` for one deployment. ``transport`` replaces the socket, e.g. by a simulator in process."""
     async with httpx.AsyncClient(
@@ -142,4 +168,4 @@ async def connect(
         trust_env=False,
         transport=transport,
     ) as http:
-        yield Api(http)
+        yield Api(http, secrets=frozenset(filter(None, (token, *secrets))))

@@ -4,16 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pydantic import BaseModel
-
 from providers.fly.api import Api
 from providers.fly.errors import Call
-
-
-class App(BaseModel):
-    """An app as GET answers it."""
-
-    name: str
 
 
 @dataclass(frozen=True)
@@ -22,10 +14,10 @@ class Apps:
 
     api: Api
 
-    async def get(self, name: str) -> App:
-        """Raises ``NotFound`` where there is none."""
+    async def get(self, name: str) -> None:
+        """Ask whether the app is there. Raises ``NotFound`` where the API says that there is none."""
         call = Call("app.get", "GET", f"/apps/{name}", safe_to_repeat=True)
-        return App.model_validate(await self.api.send(call, name))
+        await self.api.send(call, name)
 
     async def create(self, name: str, org: str) -> None:
         """Raises ``Invalid`` (422) where the name is taken, also by ourselves a moment ago."""

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import stamina
 from pydantic import TypeAdapter, ValidationError
 
 from providers.fly.api import Api
 from providers.fly.errors import Ambiguous, BadAnswer, Call, NotFound, NotReached
+from providers.fly.retries import borne
 from providers.fly.types import Machine
 
 LONGEST_WAIT_S = 60
@@ -94,7 +94,7 @@ class Machines:
         params = {"state": ",".join(states), "timeout": str(LONGEST_WAIT_S)}
         if instance_id:
             params["version"] = instance_id
-        async for attempt in stamina.retry_context(on=NotFound, attempts=5, wait_initial=0.2, timeout=None):
+        async for attempt in borne(NotFound):
             with attempt:
                 try:
                     await self.api.send(call, machine_id, params=params, long_poll_s=LONGEST_WAIT_S)

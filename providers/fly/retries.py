@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterable
+
+import stamina
+
 from providers.fly.errors import (
     Ambiguous,
     BadAnswer,
@@ -26,6 +30,11 @@ REASONS: dict[type[FlyError], str] = {
     BadAnswer: IF_SAFE,
     Ambiguous: IF_SAFE,
 }
+
+
+def borne(error: type[FlyError]) -> AsyncIterable[stamina.Attempt]:
+    """Attempts that bear an error for about three seconds: the API is eventually consistent."""
+    return stamina.retry_context(on=error, attempts=5, wait_initial=0.2, timeout=None)
 
 
 def may_repeat(call: Call, error: FlyError) -> bool:

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 MachineId = Annotated[str, StringConstraints(pattern=r"^[0-9a-z]{1,32}$")]
 """Ids go into paths: anything but letters and digits is refused where it enters."""
 
 
-def _empty_if_null(value: object) -> object:
-    return [] if value is None else value
-
-
 class _Answer(BaseModel):
+    """Go writes absent values as null: they are as absent here."""
+
     model_config = ConfigDict(frozen=True, extra="ignore")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_absent(cls, value: object) -> object:
+        if not isinstance(value, Mapping):
+            return value
+        return {key: item for key, item in value.items() if item is not None}
 
 
 class Check(_Answer):
@@ -71,8 +77,8 @@ class Machine(_Answer):
     image_ref: ImageRef = ImageRef()
     config: dict[str, Any] | None = None
     incomplete_config: dict[str, Any] | None = None
-    events: Annotated[tuple[Event, ...], BeforeValidator(_empty_if_null)] = ()
-    checks: Annotated[tuple[Check, ...], BeforeValidator(_empty_if_null)] = ()
+    events: tuple[Event, ...] = ()
+    checks: tuple[Check, ...] = ()
     updated_at: datetime | None = None
     nonce: str = Field(default="", repr=False)
 

@@ -47,7 +47,7 @@ class HttpProber:
             response = await self.http.get(self.url + self.probe.path, headers=headers)
         except httpx.HTTPError as error:
             raise NotYet(f"{self.url} does not answer ({type(error).__name__})") from None
-        if response.status_code >= 500:
+        if not response.is_success:
             raise NotYet(f"{self.url}{self.probe.path} answers {response.status_code}")
         return Answer(region, self._machine_id(response))
 

@@ -6,8 +6,10 @@ back and asks S3 for every object's ETag, so that neither an old manifest nor an
 
 from __future__ import annotations
 
+from typing import Literal
+
 import anyio
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, FiniteFloat, NonNegativeInt, ValidationError
 
 from providers.bluegreen.model import MachineSeen, Proof
 from providers.gates.store import StateStore, StoreError
@@ -22,20 +24,20 @@ class ManifestObject(BaseModel):
 
     key: str
     etag: str
-    bytes: int
+    bytes: NonNegativeInt
 
 
 class Manifest(BaseModel):
     """What an app says it saved. Times in seconds since the epoch, by the machine's own clock."""
 
-    version: int
+    version: Literal[1]
     release: str
     machine_id: str
     instance_id: str
-    started_at: float
-    saved_at: float
+    started_at: FiniteFloat
+    saved_at: FiniteFloat
     objects: list[ManifestObject]
-    counts: dict[str, int] = {}
+    counts: dict[str, NonNegativeInt] = {}
 
 
 def manifest_key(prefix: str, machine: MachineSeen) -> str:
@@ -56,7 +58,7 @@ async def prove_saved(store: StateStore, prefix: str, machine: MachineSeen) -> P
         manifest = Manifest.model_validate_json(content)
     except ValidationError as error:
         return _failed(machine, f"{key} is not a manifest: {error.errors(include_input=False)[0]['msg']}")
-    faults = _wrong_manifest(manifest, machine)
+    faults = _wrong_manifest(manifest, machine, prefix)
     if faults:
         return _failed(machine, *faults)
     return await _prove_objects(store, machine, manifest)
@@ -68,7 +70,7 @@ def _failed(machine: MachineSeen, *faults: str) -> Proof:
     )
 
 
-def _wrong_manifest(manifest: Manifest, machine: MachineSeen) -> list[str]:
+def _wrong_manifest(manifest: Manifest, machine: MachineSeen, prefix: str) -> list[str]:
     """A manifest proves something only if this very process wrote it: same release, machine, version and boot."""
     faults = []
     for what, told, expected in (
@@ -80,6 +82,11 @@ def _wrong_manifest(manifest: Manifest, machine: MachineSeen) -> list[str]:
             faults.append(f"the manifest is of {what} {told}, not {expected}")
     if manifest.started_at < machine.started_at - CLOCK_SLACK_S:
         faults.append("the manifest was written by an earlier boot of this machine")
+    if manifest.saved_at < manifest.started_at:
+        faults.append("the manifest was saved before its machine was started")
+    foreign = next((item.key for item in manifest.objects if not item.key.startswith(prefix)), None)
+    if foreign is not None:
+        faults.append(f"{foreign} is not under the prefix {prefix}")
     return faults
 
 
@@ -96,6 +103,8 @@ async def _prove_objects(store: StateStore, machine: MachineSeen, manifest: Mani
             faults.append(f"{item.key} is not in the store")
         elif head.etag.strip('"') != item.etag.strip('"'):
             faults.append(f"{item.key} is not what was saved: ETag {head.etag}, saved as {item.etag}")
+        elif head.bytes != item.bytes:
+            faults.append(f"{item.key} has {head.bytes} bytes, saved as {item.bytes}")
 
     async with anyio.create_task_group() as group:
         for item in manifest.objects:

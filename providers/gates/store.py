@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 CONCURRENCY = 16
-BODY_CAP_BYTES = 8 * 1024 * 1024
+BODY_CAP_BYTES = 64 * 1024 * 1024
+"""A manifest of 100,000 objects is about 9 MB."""
 _CONFIG = Config(
     connect_timeout=5,
     read_timeout=20,
@@ -59,7 +60,10 @@ class S3Store:
 
     async def read(self, key: str) -> bytes | None:
         def get() -> bytes:
-            return self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read(BODY_CAP_BYTES)
+            answer = self.client.get_object(Bucket=self.bucket, Key=key)
+            if answer["ContentLength"] > BODY_CAP_BYTES:
+                raise StoreError(f"s3://{self.bucket}/{key}: more than {BODY_CAP_BYTES:,} bytes")
+            return answer["Body"].read()
 
         return await self._ask(key, get)
 
@@ -72,7 +76,7 @@ class S3Store:
 
     async def _ask(self, key: str, question: Callable[[], T]) -> T | None:
         try:
-            return await anyio.to_thread.run_sync(question, limiter=self.limiter)
+            return await anyio.to_thread.run_sync(question, limiter=self.limiter, abandon_on_cancel=True)
         except ClientError as error:
             if error.response.get("Error", {}).get("Code") in _ABSENT:
                 return None

@@ -81,7 +81,9 @@ def test_stopped_is_not_saved() -> None:
     assert next_do(clean) == (Do.PROVE_SAVED, Role.BLUE)
     one = replace(clean, observation=clean.observation.with_proofs(Proof(clean.blue[0].id)))
     assert next_do(one) == (Do.PROVE_SAVED, Role.BLUE)
-    assert next_do(proven(clean)) == (Do.COMMIT, Role.ALL)
+    assert next_do(proven(clean)) == (Do.LOOK_AGAIN, Role.GREEN)
+    seen = replace(proven(clean), observation=replace(proven(clean).observation, green_seen_again=True))
+    assert next_do(seen) == (Do.COMMIT, Role.ALL)
 
 
 def test_a_green_machine_that_falls_sick_before_the_switch_is_seen() -> None:
@@ -194,7 +196,9 @@ def test_a_restore_puts_blue_back_before_it_destroys_green() -> None:
     assert order.index((Do.PROVE_ROUTED, Role.BLUE)) < order.index((Do.DESTROY, Role.GREEN))
     drained = scene(V2, serving(V1, 1, cordoned=True, state="stopped"), cluster(V2, 2))
     undo = replace(drained, intent=restoring(drained, remove_app=False))
-    assert next_do(undo) == (Do.START, Role.BLUE)
+    assert next_do(undo) == (Do.UNCORDON, Role.BLUE)
+    uncordoned = undo.observation.with_machines(*(replace(m, cordoned=False) for m in undo.blue))
+    assert next_do(replace(undo, observation=uncordoned)) == (Do.START, Role.BLUE)
 
 
 def test_a_restore_of_an_untouched_blue_only_removes_green() -> None:

@@ -118,7 +118,7 @@ class Kit:
         async def on_stop(boot: Boot) -> None:
             release, prefix = boot.env["BLUEGREEN_RELEASE"], boot.env["BLUEGREEN_STATE_PREFIX"]
             key = f"{prefix}rooms/{boot.machine_id}.json"
-            room_etag = self.store.put(key, f"room of {boot.instance_id}".encode())
+            room = f"room of {boot.instance_id}".encode()
             now = self.world.clock.now()
             manifest = {
                 "version": 1,
@@ -127,7 +127,7 @@ class Kit:
                 "instance_id": boot.instance_id,
                 "started_at": self.booted_at[boot.machine_id],
                 "saved_at": now,
-                "objects": [{"key": key, "etag": room_etag, "bytes": 20}],
+                "objects": [{"key": key, "etag": self.store.put(key, room), "bytes": len(room)}],
                 "counts": {"rooms": 1},
             }
             content = json.dumps(manifest | dict(changes)).encode()

@@ -41,7 +41,7 @@ def test_pulumis_numbers_are_accepted_as_the_integers_they_are() -> None:
         ({"regions": {}}, "regions", "at least 1"),
         ({"app": "My App"}, "app", "not an app name"),
         ({"cutover": "yolo"}, "cutover", "'handoff' or 'overlap'"),
-        ({"cutover": "overlap"}, "services", "machine_key"),
+        ({"cutover": "overlap"}, "routing_probe", "machine_key"),
         ({"stop_config": {"timeout": "10m"}}, "stop_config", "300"),
         ({"deadlines": {"verify": "soon"}}, "deadlines.verify", "not a duration"),
         ({"state_store": {"prefix": "x/"}}, "state_store.bucket", "required"),
@@ -81,6 +81,7 @@ def test_unknown_values_are_neither_refused_nor_trusted() -> None:
     props = GOOD | {"image": UNKNOWN, "env": {"A": {"deep": UNKNOWN}}}
     assert inputs.unknown_keys(props) == ["image", "env"]
     assert inputs.faults(props) == []
+    assert inputs.faults(props | {"services": UNKNOWN, "cutover": "overlap"}) == []
     assert [fault.key for fault in inputs.faults(props | {"regions": {}})] == ["regions"]
 
 

@@ -8,7 +8,12 @@ from providers.bluegreen.actions.creating import create, create_app, restore_sec
 from providers.bluegreen.actions.draining import prove_state, read_exits, start, stop
 from providers.bluegreen.actions.removing import delete_app, destroy
 from providers.bluegreen.actions.switching import commit, cordon, mark_serving, prove_routed, uncordon
-from providers.bluegreen.actions.waiting import await_healthy, await_started, await_stopped
+from providers.bluegreen.actions.waiting import (
+    await_healthy,
+    await_started,
+    await_stopped,
+    look_at_green_again,
+)
 from providers.bluegreen.context import Context
 from providers.bluegreen.lifecycle import Do
 from providers.bluegreen.model import Observation
@@ -28,6 +33,7 @@ ACTIONS: dict[Do, Action] = {
     Do.AWAIT_STOPPED: await_stopped,
     Do.READ_EXITS: read_exits,
     Do.PROVE_SAVED: prove_state,
+    Do.LOOK_AGAIN: look_at_green_again,
     Do.COMMIT: commit,
     Do.UNCORDON: uncordon,
     Do.PROVE_ROUTED: prove_routed,

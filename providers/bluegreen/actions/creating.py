@@ -7,7 +7,7 @@ from dataclasses import replace
 from providers.bluegreen import journal
 from providers.bluegreen.actions.together import each
 from providers.bluegreen.context import Context
-from providers.bluegreen.failures import only
+from providers.bluegreen.failures import GateFailed, only
 from providers.bluegreen.model import Observation
 from providers.bluegreen.observe import look, see
 from providers.bluegreen.plan import Step
@@ -17,14 +17,22 @@ from providers.fly import Ambiguous, Conflict, Invalid, Machine
 
 
 async def create_app(ctx: Context, scene: Scene, step: Step) -> Observation:
-    """422 "name taken" also answers our own create whose answer was lost: whether we may see the app decides."""
+    """422 "name taken" also answers our own create whose answer was lost: whether we may see the app decides.
+
+    An app that turns out to have machines of ours was there all the time: then nothing that was decided holds.
+    """
     try:
         await ctx.apps.create(ctx.spec.app, ctx.spec.org)
-    except (Ambiguous, Invalid):
+    except (Ambiguous, Invalid) as error:
         observation = await look(ctx, scene.observation)
         if observation.app_exists is not True:
             raise
-        return observation
+        if observation.seen:
+            reason = (
+                f"the API said that app {ctx.spec.app} does not exist, but it does, with machines of ours"
+            )
+            raise GateFailed(reason) from error
+        return replace(observation, app_created=isinstance(error, Ambiguous))
     return replace(scene.observation, app_exists=True, app_created=True)
 
 
@@ -50,7 +58,7 @@ async def create(ctx: Context, scene: Scene, step: Step) -> Observation:
     config = machine_config(
         ctx.spec,
         env=journal.environment_of(ctx.spec, scene.intent.release),
-        metadata=journal.metadata_of(scene.intent),
+        metadata=journal.metadata_of(scene.intent, app_created=scene.observation.app_created),
     )
 
     async def one(item: tuple[str, str]) -> Machine:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from dataclasses import replace
 
-from providers.bluegreen.actions.together import each, polling
+from providers.bluegreen.actions.together import each, each_or_fail, polling
 from providers.bluegreen.context import Context
 from providers.bluegreen.failures import GateFailed, NotYet
 from providers.bluegreen.model import MachineSeen, Observation, Proof
@@ -30,11 +30,11 @@ async def stop(ctx: Context, scene: Scene, step: Step) -> Observation:
 
 
 async def start(ctx: Context, scene: Scene, step: Step) -> Observation:
-    """Start every machine that is not running; it stays cordoned."""
+    """Start every machine that is not running. What was proven of its routing before is to be proven again."""
 
     async def one(machine: MachineSeen) -> MachineSeen:
         await ctx.machines.start(machine.id)
-        return replace(machine, state="starting")
+        return replace(machine, state="starting", serving=machine.serving and scene.intent.goal != "deploy")
 
     halted = [machine for machine in step.machines if machine.state not in ("created", "starting", "started")]
     return scene.observation.with_machines(*await each(halted, one))
@@ -43,7 +43,7 @@ async def start(ctx: Context, scene: Scene, step: Step) -> Observation:
 async def read_exits(ctx: Context, scene: Scene, step: Step) -> Observation:
     """'Stopped' is not 'saved': a machine killed at its deadline is stopped too, and only its exit event says so."""
 
-    machines = await each(step.machines, lambda machine: _with_exit(ctx, machine))
+    machines = await each_or_fail(step.machines, lambda machine: _with_exit(ctx, machine))
     faults = [
         f"machine {m.id} ({m.name}) {m.exit or 'has no exit event'}; its state may be unsaved"
         for m in machines
@@ -72,7 +72,7 @@ async def prove_state(ctx: Context, scene: Scene, step: Step) -> Observation:
         bucket, _, prefix = machine.state_store.removeprefix("s3://").partition("/")
         return await prove_saved(ctx.store_of(bucket), prefix, machine)
 
-    proofs = await each([machine for machine in step.machines if machine.state_store], one)
+    proofs = await each_or_fail([machine for machine in step.machines if machine.state_store], one)
     faults = [fault for proof in proofs for fault in proof.faults]
     if faults:
         raise GateFailed(*faults)

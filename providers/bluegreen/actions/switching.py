@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from providers.bluegreen import journal
-from providers.bluegreen.actions.together import each, polling
+from providers.bluegreen.actions.together import each, each_or_fail, polling
 from providers.bluegreen.context import Context
 from providers.bluegreen.failures import NotYet
 from providers.bluegreen.model import Answer, MachineSeen, Observation
+from providers.bluegreen.observe import look_again
 from providers.bluegreen.plan import Step
 from providers.bluegreen.scene import Scene
 
@@ -29,9 +30,12 @@ async def uncordon(ctx: Context, scene: Scene, step: Step) -> Observation:
 
     async def one(machine: MachineSeen) -> MachineSeen:
         await ctx.machines.uncordon(machine.id)
-        return replace(machine, cordoned=False, registered=True)
+        return replace(
+            machine, cordoned=False, registered=True, serving=machine.serving and not machine.cordoned
+        )
 
-    return scene.observation.with_machines(*await each(step.machines, one))
+    unrouted = [machine for machine in step.machines if machine.cordoned or not machine.registered]
+    return scene.observation.with_machines(*await each(unrouted, one))
 
 
 async def commit(ctx: Context, scene: Scene, step: Step) -> Observation:
@@ -66,7 +70,7 @@ async def prove_routed(ctx: Context, scene: Scene, step: Step) -> Observation:
 
     by_id = scene.intent.cutover == "overlap" and scene.intent.goal == "deploy"
     questions = {(machine.region, machine.id if by_id else "") for machine in step.machines}
-    return replace(scene.observation, answers=tuple(await each(sorted(questions), one)))
+    return replace(scene.observation, answers=tuple(await each_or_fail(sorted(questions), one)))
 
 
 async def _ask(ctx: Context, region: str, machine_id: str, expected: set[str]) -> Answer:
@@ -85,8 +89,12 @@ async def mark_serving(ctx: Context, scene: Scene, step: Step) -> Observation:
     """Record on every machine that its cluster serves: written after the proof, so it stands for the proof."""
 
     async def one(machine: MachineSeen) -> MachineSeen:
+        """The proof asked for one machine a region; that the others are uncordoned too, each says itself."""
+        seen = await look_again(ctx, machine)
+        if seen.cordoned:
+            return seen
         await ctx.machines.set_metadata(machine.id, journal.SERVING, "true")
-        return replace(machine, serving=True)
+        return replace(seen, serving=True)
 
     unmarked = [machine for machine in step.machines if not machine.serving]
     return scene.observation.with_machines(*await each(unmarked, one))

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from providers.bluegreen.actions.together import each, polling
+from providers.bluegreen.actions.together import each_or_fail, polling
+from providers.bluegreen.conditions import Done, green_is_healthy
 from providers.bluegreen.context import Context
 from providers.bluegreen.failures import GateFailed, NotYet
 from providers.bluegreen.model import MachineSeen, Observation
 from providers.bluegreen.observe import look_again
 from providers.bluegreen.plan import Step
 from providers.bluegreen.scene import Scene
+
+LOOKS = 8
+"""How often green is looked at for the last time, some four seconds in all, before a failing check counts."""
 
 
 async def await_started(ctx: Context, scene: Scene, step: Step) -> Observation:
@@ -26,7 +30,7 @@ async def await_started(ctx: Context, scene: Scene, step: Step) -> Observation:
         return with_state
 
     waiting = [machine for machine in step.machines if machine.state != "started"]
-    return scene.observation.with_machines(*await each(waiting, one))
+    return scene.observation.with_machines(*await each_or_fail(waiting, one))
 
 
 async def await_stopped(ctx: Context, scene: Scene, step: Step) -> Observation:
@@ -36,7 +40,7 @@ async def await_stopped(ctx: Context, scene: Scene, step: Step) -> Observation:
         return await _await_state(ctx, machine, ("stopped", "failed", "destroyed"))
 
     waiting = [machine for machine in step.machines if machine.state != "stopped"]
-    return scene.observation.with_machines(*await each(waiting, one))
+    return scene.observation.with_machines(*await each_or_fail(waiting, one))
 
 
 async def _await_state(ctx: Context, machine: MachineSeen, states: Sequence[str]) -> MachineSeen:
@@ -54,22 +58,41 @@ def _how(machine: MachineSeen) -> str:
 async def await_healthy(ctx: Context, scene: Scene, step: Step) -> Observation:
     """Poll each machine (5 looks a second are allowed) until the row's own condition holds for it."""
 
-    def healthy(machine: MachineSeen) -> bool:
-        alone = replace(scene, observation=replace(scene.observation, machines=(machine,)))
-        return step.row.done(alone)
-
     async def one(machine: MachineSeen) -> MachineSeen:
         async for attempt in polling():
             with attempt:
                 machine = await look_again(ctx, machine)
                 _must_run(machine)
-                if not healthy(machine):
+                if not _alone(scene, machine, step.row.done):
                     ctx.waiting_for[machine.name] = _unhealthy(machine)
                     raise NotYet
         ctx.waiting_for.pop(machine.name, None)
         return machine
 
-    return scene.observation.with_machines(*await each(step.machines, one))
+    return scene.observation.with_machines(*await each_or_fail(step.machines, one))
+
+
+async def look_at_green_again(ctx: Context, scene: Scene, step: Step) -> Observation:
+    """The last look before the commit: green was verified before the drain, which may have taken minutes.
+
+    Bounded to seconds, not to a deadline of minutes: nobody is served meanwhile, and blue can still come back.
+    """
+
+    async def one(machine: MachineSeen) -> MachineSeen:
+        async for attempt in polling(attempts=LOOKS):
+            with attempt:
+                machine = await look_again(ctx, machine)
+                _must_run(machine)
+                if not _alone(scene, machine, green_is_healthy):
+                    raise NotYet(f"{_unhealthy(machine)}, after it had been verified")
+        return machine
+
+    observation = scene.observation.with_machines(*await each_or_fail(step.machines, one))
+    return replace(observation, green_seen_again=True)
+
+
+def _alone(scene: Scene, machine: MachineSeen, holds: Done) -> bool:
+    return holds(replace(scene, observation=replace(scene.observation, machines=(machine,))))
 
 
 def _must_run(machine: MachineSeen) -> None:
