@@ -96,7 +96,7 @@ def committed(scene: Scene) -> bool:
 
 
 def green_is_recorded(scene: Scene) -> bool:
-    return bool(scene.green) and all(machine.serving for machine in scene.green)
+    return bool(scene.green) and all(machine.proven for machine in scene.green)
 
 
 def green_answers(scene: Scene) -> bool:
@@ -110,7 +110,7 @@ def green_seen_again(scene: Scene) -> bool:
 
 
 def green_is_healthy_or_recorded(scene: Scene) -> bool:
-    return all(machine.serving or _healthy(scene)(machine) for machine in scene.green)
+    return all(machine.proven or _healthy(scene)(machine) for machine in scene.green)
 
 
 def blue_answers(scene: Scene) -> bool:
@@ -129,10 +129,10 @@ def uncordoned(machine: MachineSeen) -> bool:
 
 
 def registered(machine: MachineSeen) -> bool:
-    """Uncordoned by this run, or proven routed by an earlier one: a machine that merely shows as uncordoned may be one
-    that was created away from the proxy.
+    """Uncordoned by this run, or proven routed by an earlier one and still uncordoned. One that merely shows as
+    uncordoned may have been created away from the proxy.
     """
-    return machine.serving or machine.registered
+    return not machine.cordoned and (machine.proven or machine.registered)
 
 
 def started(machine: MachineSeen) -> bool:

@@ -20,7 +20,9 @@ StoreOf = Callable[[str], StateStore]
 class Context:
     """Everything that an action may use. ``now`` gives epoch seconds; ``say`` tells people one line.
 
-    ``expected``: ids of machines that have to be there, because Pulumi's state has them.
+    ``expected``: ids of machines that have to be there, because Pulumi's state has them. ``registered``:
+    ids of those that this run asked the proxy to route; the API does not show it.
+    ``touched``: ids of those that it started or uncordoned.
     """
 
     api: Api
@@ -30,6 +32,8 @@ class Context:
     say: Callable[[str], None]
     now: Callable[[], float] = time.time
     expected: frozenset[str] = frozenset()
+    registered: set[str] = field(default_factory=set)
+    touched: set[str] = field(default_factory=set)
     waiting_for: dict[str, str] = field(default_factory=dict)
 
     @property

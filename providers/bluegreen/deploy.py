@@ -13,10 +13,10 @@ from providers.bluegreen import failures
 from providers.bluegreen.context import Context
 from providers.bluegreen.execute import Run
 from providers.bluegreen.failures import StepFailed
-from providers.bluegreen.model import Ending, Failure, Outcome, Role, Unknown
-from providers.bluegreen.observe import look
+from providers.bluegreen.model import Ending, Failure, Observation, Outcome, Role, Unknown
+from providers.bluegreen.observe import app_is_gone, look
 from providers.bluegreen.plan import PlannedStep, next_step, rollout
-from providers.bluegreen.scene import Goal, Scene, known, resolve, restoring
+from providers.bluegreen.scene import Goal, Scene, known, newest_committed, resolve, restoring
 
 LOOK_DEADLINE_S = 60.0
 _GONE = Unknown.CONTRADICTED
@@ -75,6 +75,8 @@ async def _first_look(ctx: Context, request: Request) -> Scene:
         raise CannotLook(f"the Machines API did not answer within {LOOK_DEADLINE_S:g} s") from None
     except Exception as error:
         raise CannotLook("; ".join(failures.reasons(error))) from error
+    if request.goal == "destroy" and observation.app_exists is _GONE and await app_is_gone(ctx):
+        observation = Observation(app_exists=False, machines=())
     if not known(observation):
         hint = "; if that is so, `pulumi refresh` will see it" if observation.app_exists is _GONE else ""
         raise CannotLook(f"the machines of app {ctx.spec.app} {observation.machines}{hint}")
@@ -97,6 +99,10 @@ async def _settle(run: Run, first: Scene, failure: Failure) -> Outcome:
         scene = await _look_after(run)
     except CannotLook as error:
         return _outcome(run, Ending.UNKNOWN, _with(failure, f"and then {error}"))
+    if scene.owner is None and newest_committed(scene.observation):
+        return _outcome(
+            run, Ending.UNKNOWN, _with(failure, "the world is not the one that this run began with")
+        )
     destroyed = scene.intent.goal == "destroy" and len(scene.blue) < len(first.blue)
     if scene.committed or destroyed:
         return _outcome(run, Ending.UNFINISHED, failure)

@@ -103,6 +103,7 @@ class MachineSeen:
 
     ``serving``: its cluster's routing was proven. ``owner``: the release that owns the state, as recorded on this
     machine at that release's commit point; empty before. ``registered``: this run asked the proxy to route it.
+    ``touched``: this run started or uncordoned it, so its routing has to be proven again.
     ``app_created``: its app was made for it.
     """
 
@@ -117,6 +118,7 @@ class MachineSeen:
     serving: bool = False
     owner: str = ""
     registered: bool = False
+    touched: bool = False
     state_store: str = ""
     app_created: bool = False
     image_digest: str = ""
@@ -126,9 +128,14 @@ class MachineSeen:
     started_at: float = 0.0
 
     @property
+    def proven(self) -> bool:
+        """Whether the record of its proven routing still counts."""
+        return self.serving and not self.touched
+
+    @property
     def routed(self) -> bool:
         """Whether users can reach it, as far as is known: running, uncordoned, and registered with the proxy."""
-        return self.state == "started" and not self.cordoned and (self.serving or self.registered)
+        return self.state == "started" and not self.cordoned and (self.proven or self.registered)
 
     @property
     def lost(self) -> bool:

@@ -22,8 +22,8 @@ async def look(ctx: Context, before: Observation | None = None) -> Observation:
     state, is asked for by its id; an app that is said to be gone although it has to be there makes all of it Unknown.
     """
     before = before or Observation()
-    known = {m.id: m for m in before.machines} if not isinstance(before.machines, Unknown) else {}
-    expected = known.keys() | ctx.expected
+    known = () if isinstance(before.machines, Unknown) else before.machines
+    expected = {machine.id for machine in known} | ctx.expected
     try:
         await ctx.apps.get(ctx.spec.app)
         listed = {machine.id: machine for machine in await ctx.machines.list()}
@@ -37,7 +37,7 @@ async def look(ctx: Context, before: Observation | None = None) -> Observation:
     if any(_unreadable(machine) for machine in listed.values()):
         return replace(before, app_exists=True, machines=Unknown.UNREADABLE)
     seen = (see(machine, ctx.spec.app) for machine in listed.values() if machine.state not in GONE)
-    ours = (_with_evidence(machine, known.get(machine.id)) for machine in seen if machine)
+    ours = (_with_evidence(ctx, machine) for machine in seen if machine)
     return replace(before, app_exists=True, machines=tuple(ours))
 
 
@@ -55,7 +55,7 @@ async def app_is_gone(ctx: Context) -> bool:
 async def look_again(ctx: Context, machine: MachineSeen) -> MachineSeen:
     """One machine, afresh. Raises ``FlyError``; a machine that is no longer ours is left as it was seen."""
     seen = see(await _get(ctx, machine.id), ctx.spec.app)
-    return _with_evidence(seen, machine) if seen else machine
+    return _with_evidence(ctx, seen) if seen else machine
 
 
 async def _get(ctx: Context, machine_id: str) -> Machine:
@@ -66,9 +66,10 @@ async def _get(ctx: Context, machine_id: str) -> Machine:
     raise AssertionError("the last attempt answers or raises")
 
 
-def _with_evidence(seen: MachineSeen, before: MachineSeen | None) -> MachineSeen:
-    """What this run did to it and the API does not show; a machine that shows as cordoned is not routed after all."""
-    return replace(seen, registered=before.registered and not seen.cordoned) if before else seen
+def _with_evidence(ctx: Context, seen: MachineSeen) -> MachineSeen:
+    """What this run did and the API does not show. One that shows as cordoned after all is not registered."""
+    registered = seen.id in ctx.registered and not seen.cordoned
+    return replace(seen, registered=registered, touched=seen.id in ctx.touched)
 
 
 def _unreadable(machine: Machine) -> bool:

@@ -121,6 +121,12 @@ def is_committed(release: Release, observation: Observation) -> bool:
     )
 
 
+def newest_committed(observation: Observation) -> Cluster | None:
+    """The cluster that owns the state, as far as the machines tell."""
+    committed = [cluster for cluster in clusters(observation) if is_committed(cluster.release, observation)]
+    return committed[-1] if committed else None
+
+
 def resolve(
     spec: Spec,
     observation: Observation,
@@ -137,7 +143,7 @@ def resolve(
     """
     found = clusters(observation)
     committed = [cluster for cluster in found if is_committed(cluster.release, observation)]
-    current = committed[-1] if committed else None
+    current = newest_committed(observation)
     if goal == "destroy":
         nothing = Release(known_generation + 1, "destroy")
         return _intent(goal, spec, nothing, current, told_by=current)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 
 from providers.fly.api import Api
-from providers.fly.errors import Call
+from providers.fly.errors import Call, NotFound
 
 
 @dataclass(frozen=True)
@@ -25,5 +26,7 @@ class Apps:
         await self.api.send(call, name, body={"name": name, "org_slug": org})
 
     async def delete(self, name: str) -> None:
+        """Delete the app with all that is in it; one that is gone already, by a lost answer too, is fine."""
         call = Call("app.delete", "DELETE", f"/apps/{name}", safe_to_repeat=True)
-        await self.api.send(call, name, params={"force": "true"})
+        with contextlib.suppress(NotFound):
+            await self.api.send(call, name, params={"force": "true"})

@@ -85,9 +85,9 @@ class Kit:
 
     async def deploy(self, spec: Spec, **request: Any) -> Outcome:
         """One run of the deployment, over a connection of its own."""
-        known = {"known_generation": self._generation()} | request
+        known: dict[str, Any] = {"known_generation": self._generation(), "expected": self._expected()}
         async with self.context(spec) as ctx:
-            self.outcomes.append(await deploy(ctx, Request(**known)))
+            self.outcomes.append(await deploy(ctx, Request(**known | request)))
         return self.outcomes[-1]
 
     @asynccontextmanager
@@ -97,6 +97,11 @@ class Kit:
             yield Context(
                 api, spec, lambda bucket: self.store, prober, self.said.append, self.world.clock.now
             )
+
+    def _expected(self) -> frozenset[str]:
+        """As Pulumi's state: what the last success said."""
+        serving = [outcome.serving for outcome in self.outcomes if outcome.succeeded]
+        return frozenset(m.id for m in serving[-1].machines) if serving and serving[-1] else frozenset()
 
     def _generation(self) -> int:
         releases = [outcome.serving.release for outcome in self.outcomes if outcome.serving]

@@ -34,7 +34,8 @@ async def start(ctx: Context, scene: Scene, step: Step) -> Observation:
 
     async def one(machine: MachineSeen) -> MachineSeen:
         await ctx.machines.start(machine.id)
-        return replace(machine, state="starting", serving=machine.serving and scene.intent.goal != "deploy")
+        ctx.touched.add(machine.id)
+        return replace(machine, state="starting", touched=True)
 
     halted = [machine for machine in step.machines if machine.state not in ("created", "starting", "started")]
     return scene.observation.with_machines(*await each(halted, one))

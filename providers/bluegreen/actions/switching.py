@@ -19,6 +19,7 @@ async def cordon(ctx: Context, scene: Scene, step: Step) -> Observation:
 
     async def one(machine: MachineSeen) -> MachineSeen:
         await ctx.machines.cordon(machine.id)
+        ctx.registered.discard(machine.id)
         return replace(machine, cordoned=True)
 
     routed = [machine for machine in step.machines if not machine.cordoned]
@@ -30,9 +31,9 @@ async def uncordon(ctx: Context, scene: Scene, step: Step) -> Observation:
 
     async def one(machine: MachineSeen) -> MachineSeen:
         await ctx.machines.uncordon(machine.id)
-        return replace(
-            machine, cordoned=False, registered=True, serving=machine.serving and not machine.cordoned
-        )
+        ctx.registered.add(machine.id)
+        ctx.touched.add(machine.id)
+        return replace(machine, cordoned=False, registered=True, touched=True)
 
     unrouted = [machine for machine in step.machines if machine.cordoned or not machine.registered]
     return scene.observation.with_machines(*await each(unrouted, one))
@@ -94,7 +95,8 @@ async def mark_serving(ctx: Context, scene: Scene, step: Step) -> Observation:
         if seen.cordoned:
             return seen
         await ctx.machines.set_metadata(machine.id, journal.SERVING, "true")
-        return replace(seen, serving=True)
+        ctx.touched.discard(machine.id)
+        return replace(seen, serving=True, touched=False)
 
-    unmarked = [machine for machine in step.machines if not machine.serving]
+    unmarked = [machine for machine in step.machines if not machine.proven]
     return scene.observation.with_machines(*await each(unmarked, one))
