@@ -117,7 +117,7 @@ def blue_answers(scene: Scene) -> bool:
     return not scene.of(Role.BLUE) or not scene.intent.disturbed or answered_by(Role.BLUE)(scene)
 
 
-_RUNNING = frozenset({"created", "starting", "started"})
+RUNNING = frozenset({"created", "starting", "started", "restarting", "updating", "replacing"})
 
 
 def cordoned(machine: MachineSeen) -> bool:
@@ -148,11 +148,11 @@ def settled(machine: MachineSeen) -> bool:
 
 
 def told_to_start(machine: MachineSeen) -> bool:
-    return machine.state in _RUNNING
+    return machine.state in RUNNING
 
 
 def told_to_stop(machine: MachineSeen) -> bool:
-    return machine.state not in _RUNNING
+    return machine.state not in RUNNING
 
 
 def graceful(machine: MachineSeen) -> bool:

@@ -83,7 +83,7 @@ def serving_text(outcome: Outcome) -> str:
     if outcome.serving:
         return f"serving: {cluster_text(outcome.serving)}"
     if outcome.owner:
-        return f"nothing is routed; release {outcome.owner} owns the state"
+        return f"release {outcome.owner} owns the state; none of its machines is known to be routed"
     return "nothing serves"
 
 

@@ -7,15 +7,17 @@ from dataclasses import replace
 from math import inf
 from typing import Any
 
+import anyio
 import httpx
 import pytest
 
 from providers.bluegreen import lifecycle
-from providers.bluegreen.deploy import CannotLook, Request, deploy
+from providers.bluegreen.deploy import CannotLook, Request, deploy, preview
 from providers.bluegreen.lifecycle import Do
 from providers.bluegreen.model import Ending, Phase
-from providers.bluegreen.report import outcome_text
+from providers.bluegreen.report import outcome_text, plan_lines
 from simulator.runtime_virtual import Behaviour
+from tests.bluegreen.faults import Faulty
 from tests.bluegreen.virtual import V1, V2, Kit, simulate
 from tests.bluegreen.worlds import spec
 
@@ -447,6 +449,116 @@ def test_the_deployment_does_not_rest_on_how_unrouted_machines_show() -> None:
         kit.store.down = True
         assert (await kit.deploy(SPEC1)).ending is Ending.ABORTED
         assert kit.routed() == whole(kit) == NAMES2
+
+    simulate(test)
+
+
+@pytest.mark.parametrize("by_hand", ["cordon", "stop"])
+def test_what_somebody_cordoned_or_stopped_serves_again_after_the_next_run(by_hand: str) -> None:
+    """A record of serving is not enough: each machine must run and be routed, or the run repairs and proves it anew."""
+
+    async def test(kit: Kit) -> None:
+        await serve_v1(kit)
+        victim = kit.machines()[0].id
+        async with kit.context(SPEC1) as ctx:
+            await getattr(ctx.machines, by_hand)(victim)
+            await ctx.machines.wait(victim, ["stopped" if by_hand == "stop" else "started"])
+        outcome = await kit.deploy(SPEC1)
+        assert outcome.ending is Ending.DEPLOYED
+        assert kit.routed() == whole(kit) == NAMES1
+        assert (await kit.deploy(SPEC1)).ending is Ending.UNCHANGED
+
+    simulate(test)
+
+
+def test_a_blue_machine_that_had_died_before_does_not_block_its_own_repair() -> None:
+    """What it had not saved was lost before: that is said, and the fix is deployed from what the others save."""
+
+    async def test(kit: Kit) -> None:
+        kit.runtime.script("rooms-g1-ams-1", kit.app(crash_after=60, saves=False))
+        await serve_v1(kit)
+        with anyio.move_on_after(600):
+            await anyio.sleep_forever()
+        outcome = await kit.deploy(SPEC2)
+        assert outcome.ending is Ending.DEPLOYED
+        assert [proof.objects for proof in outcome.proofs] == [1]
+        assert any("exited with code 1 before this began" in line for line in kit.said)
+        assert kit.routed() == whole(kit) == NAMES2
+
+    simulate(test)
+
+
+def sicken_during_drain(kit: Kit) -> None:
+    """Green turns unhealthy while blue drains for 30 s, long after it was verified."""
+    kit.runtime.script("rooms-g1-*", kit.app(drain_seconds=30))
+    kit.runtime.script("rooms-g2-iad-*", kit.app(flap_seconds=20))
+
+
+def test_green_is_looked_at_again_before_the_commit() -> None:
+    """A drain may take minutes: a green that fell sick meanwhile is not routed, and blue comes back."""
+
+    async def test(kit: Kit) -> None:
+        sicken_during_drain(kit)
+        await serve_v1(kit)
+        outcome = await kit.deploy(SPEC2)
+        assert outcome.ending is Ending.ABORTED
+        assert outcome.failure
+        assert "after it had been verified" in outcome.failure.reasons[0]
+        assert kit.routed() == whole(kit) == NAMES1
+
+    simulate(test)
+
+
+def test_without_the_last_look_a_sick_green_is_committed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Negative control: with its row taken out, the same world is committed, so the test above tests the gate."""
+    without = tuple(row for row in lifecycle.HANDOFF if row.do is not Do.LOOK_AGAIN)
+    monkeypatch.setattr(lifecycle, "HANDOFF", without)
+
+    async def test(kit: Kit) -> None:
+        sicken_during_drain(kit)
+        await serve_v1(kit)
+        assert (await kit.deploy(SPEC2)).ending is not Ending.ABORTED
+
+    simulate(test)
+
+
+def test_an_app_that_is_said_to_be_gone_is_not_believed_gone() -> None:
+    """Pulumi's state knows its machines: a 404 then decides nothing, and the error names the command that may."""
+
+    async def test(kit: Kit) -> None:
+        await serve_v1(kit)
+        kit.http = Faulty(kit.http, "404", at=1)
+        with pytest.raises(CannotLook, match="pulumi refresh"):
+            await kit.deploy(SPEC2)
+        assert kit.routed() == whole(kit) == NAMES1
+
+    simulate(test)
+
+
+def test_an_aborted_attempt_and_the_next_have_different_releases() -> None:
+    """A late write of the aborted one names a release that nobody else has (FLINK-41404)."""
+
+    async def test(kit: Kit) -> None:
+        await serve_v1(kit)
+        kit.store.down = True
+        await kit.deploy(SPEC2)
+        kit.store.down = False
+        await kit.deploy(SPEC2)
+        releases = {record["release"] for record in kit.history("machine") if "-g2-" in record["name"]}
+        assert len(releases) == 2
+
+    simulate(test)
+
+
+def test_a_state_store_that_moves_is_told_loudly() -> None:
+    """Green reads another place than blue saves to: nothing forbids it, and the plan says what it means."""
+
+    async def test(kit: Kit) -> None:
+        await serve_v1(kit)
+        moved = spec(image=V2, state_store={"bucket": "elsewhere"})
+        async with kit.context(moved) as ctx:
+            plan = plan_lines(*await preview(ctx, Request()))
+        assert any("WARNING: state_store moves" in line for line in plan)
 
     simulate(test)
 

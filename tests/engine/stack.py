@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from demo.local import CHECKOUT, Platform
+from demo.session import end_session
 from demo.stack_config import PROJECT, lead_to, read_dev_config
 
 DEADLINE_S = 120
@@ -82,17 +83,23 @@ class Stack:
     def _pulumi(
         self, *argv: str, cwd: Path = CHECKOUT, stderr: int = subprocess.PIPE
     ) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            ["pulumi", *argv, "--non-interactive"],
+        """In a session of its own: a provider whose `pulumi` was killed would go on as an orphan."""
+        command = ["pulumi", *argv, "--non-interactive"]
+        with subprocess.Popen(
+            command,
             cwd=cwd,
             env=self.environ,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=stderr,
             text=True,
-            timeout=DEADLINE_S,
-            check=False,
-        )
+            start_new_session=True,
+        ) as process:
+            try:
+                told, complained = process.communicate(timeout=DEADLINE_S)
+            finally:
+                end_session(process.pid)
+        return subprocess.CompletedProcess(command, process.returncode, told, complained)
 
     def history(self, kind: str, after: int = 0) -> list[dict[str, Any]]:
         """The simulator's records of one kind."""

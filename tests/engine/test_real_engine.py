@@ -115,6 +115,30 @@ def test_a_blue_that_dies_unsaved_keeps_green_unrouted(stack: Stack) -> None:
     assert set(stack.machines()) == {"rooms-g1-ams-1", "rooms-g1-iad-1"}
 
 
+def test_another_organization_is_refused_and_the_app_lives(stack: Stack) -> None:
+    """A replacement would find the same app, call it unchanged, and then destroy it."""
+    ok(stack.up())
+    before = stack.mark()
+    refused = stack.up(org="team")
+    assert refused.returncode != 0
+    assert "org: cannot change" in refused.stdout
+    assert stack.changes_since(before) == []
+    assert version(stack)["version"] == "v1"
+
+
+def test_a_renamed_app_is_saved_and_gone_before_the_new_one_is_made(stack: Stack) -> None:
+    """Two apps on one state would be two writers: the old one is drained first, and the preview says so."""
+    ok(stack.up())
+    assert "REPLACEMENT: app rooms is drained, saved and destroyed before halls is created" in ok(
+        stack.preview(app="halls")
+    )
+    ok(stack.up())
+    actions = [
+        r["action"] for r in stack.history("request") if r["action"] in ("stop", "delete_app", "create_app")
+    ]
+    assert actions == ["create_app", "stop", "stop", "delete_app", "create_app"]
+
+
 def test_wrong_configuration_is_refused_before_any_call(stack: Stack) -> None:
     """The key, what is wrong, and an example; no request reaches Fly."""
     before = stack.mark()

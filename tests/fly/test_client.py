@@ -10,7 +10,7 @@ import anyio
 import httpx
 import pytest
 
-from providers.fly import Machines, connect, errors
+from providers.fly import Machines, Secrets, connect, errors
 from providers.fly.api import BODY_CAP_BYTES, Api, authorization
 from providers.fly.limits import Limiter
 from providers.fly.retries import ATTEMPTS, REASONS
@@ -209,6 +209,36 @@ def test_the_client_keeps_fly_s_rate_limits_itself() -> None:
         return times
 
     assert run(main) == pytest.approx([0, 0, 0, 1, 2, 2])
+
+
+def test_what_the_api_echoes_of_our_secrets_is_not_shown() -> None:
+    """The token and the values of secrets are cut out of error bodies."""
+    echo = httpx.Response(422, json={"error": "invalid value 's3cret-canary', header 'Bearer tok-canary'"})
+
+    async def main() -> None:
+        transport = httpx.MockTransport(Answers(echo))
+        async with connect(
+            "tok-canary", "http://fly.test", secrets=["s3cret-canary"], transport=transport
+        ) as api:
+            await Secrets(api, "rooms").set({"KEY": "s3cret-canary"})
+
+    with pytest.raises(errors.Invalid) as caught:
+        run(main)
+    assert "canary" not in str(caught.value)
+    assert "[secret]" in str(caught.value)
+
+
+def test_null_is_absent() -> None:
+    """Go writes absent values as null; a stranger's machine full of them does not stop a deploy."""
+    nulls = {
+        **MACHINE,
+        "private_ip": None,
+        "image_ref": None,
+        "cordoned": None,
+        "checks": None,
+        "events": None,
+    }
+    assert ask(Answers(ok(nulls)), lambda m: m.get("148e21ea7d5e38")).checks == ()
 
 
 def test_redirects_are_not_followed() -> None:

@@ -6,6 +6,7 @@ import contextlib
 from dataclasses import replace
 
 from providers.bluegreen.actions.together import each, each_or_fail, polling
+from providers.bluegreen.conditions import RUNNING
 from providers.bluegreen.context import Context
 from providers.bluegreen.failures import GateFailed, NotYet
 from providers.bluegreen.model import MachineSeen, Observation, Proof
@@ -25,7 +26,7 @@ async def stop(ctx: Context, scene: Scene, step: Step) -> Observation:
         await ctx.machines.stop(machine.id)
         return replace(machine, state="stopping")
 
-    running = [machine for machine in step.machines if machine.state in ("created", "starting", "started")]
+    running = [machine for machine in step.machines if machine.state in RUNNING]
     return scene.observation.with_machines(*await each(running, one))
 
 
@@ -37,7 +38,7 @@ async def start(ctx: Context, scene: Scene, step: Step) -> Observation:
         ctx.touched.add(machine.id)
         return replace(machine, state="starting", touched=True)
 
-    halted = [machine for machine in step.machines if machine.state not in ("created", "starting", "started")]
+    halted = [machine for machine in step.machines if machine.state not in RUNNING]
     return scene.observation.with_machines(*await each(halted, one))
 
 

@@ -34,12 +34,12 @@ async def await_started(ctx: Context, scene: Scene, step: Step) -> Observation:
 
 
 async def await_stopped(ctx: Context, scene: Scene, step: Step) -> Observation:
-    """Long-poll every machine until its process has ended, one way or another: the gates judge how."""
+    """Long-poll every machine that was told to stop until it has ended, one way or another: the gates judge how."""
 
     async def one(machine: MachineSeen) -> MachineSeen:
         return await _await_state(ctx, machine, ("stopped", "failed", "destroyed"))
 
-    waiting = [machine for machine in step.machines if machine.state != "stopped"]
+    waiting = [machine for machine in step.machines if machine.state == "stopping"]
     return scene.observation.with_machines(*await each_or_fail(waiting, one))
 
 
