@@ -12,13 +12,16 @@ COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-h
 WITH_ENGINE = engine="$$($(PYTHON) -m tools.engine)" && PATH="$(CURDIR)/.venv/bin:$$engine:$$PATH" &&
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench lock clean venv engine
+.PHONY: help demo local test check bench lock clean venv engine
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: venv ## deploy v1, then v2, under a load of players, on local Fly and S3: make demo PLAYERS=20 MACHINES=3
 	@$(WITH_ENGINE) $(PYTHON) -m demo $(if $(PLAYERS),--players $(PLAYERS)) $(if $(MACHINES),--machines $(MACHINES)) $(ARGS)
+
+local: venv ## run local Fly and S3 on the dev stack's ports, for pulumi in another terminal
+	@$(WITH_ENGINE) $(PYTHON) -m demo.local
 
 test: venv ## run the tests: make test ARGS="-k planner -x"
 	@$(WITH_ENGINE) $(PYTHON) -m pytest $(ARGS)

@@ -85,7 +85,7 @@ class KeepsOpen(BaseHTTPRequestHandler):
         type(self).connections += 1
         super().setup()
 
-    def do_GET(self) -> None:  # noqa: N802 - the name that http.server calls
+    def do_GET(self) -> None:
         self.send_response(200)
         self.send_header("content-length", "0")
         self.end_headers()

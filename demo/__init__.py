@@ -1,0 +1,1 @@
+"""The whole deploy on real parts: `python -m demo` goes from v1 to v2 under load; `demo.local` lends the parts."""

@@ -1,0 +1,79 @@
+"""Local Fly and local S3 as a block: started together, ended together."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from demo.local.process import running
+
+BUCKET = "rooms-state"
+TOKEN = "local"  # noqa: S105  the simulator's own default, no secret
+CREDENTIALS = {"FLY_API_TOKEN": TOKEN, "AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
+"""The environment variables that open local Fly and local S3."""
+
+_IMAGES = Path(__file__).with_name("images.toml")
+_POINTS_ELSEWHERE = ("AWS_", "FLY_", "PULUMI_")
+_LOOPBACK = "127.0.0.1,localhost"
+
+
+@dataclass(frozen=True)
+class Ports:
+    """TCP ports on loopback; 0 takes a free one."""
+
+    api: int = 0
+    proxy: int = 0
+    s3: int = 0
+
+
+@dataclass(frozen=True)
+class Platform:
+    """Where the parts are reached; `history` is the simulator's, as JSON lines."""
+
+    api_url: str
+    proxy_url: str
+    s3_url: str
+    history: Path
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """This process's environment, less what points elsewhere, and with what opens these parts."""
+        return local_environment() | CREDENTIALS
+
+
+@contextmanager
+def local_platform(
+    folder: Path, ports: Ports | None = None, *, proxy_delay: float = 0.2
+) -> Iterator[Platform]:
+    """Run the simulator, and S3 with an empty bucket, as long as the block takes; their files go to `folder`.
+
+    The proxy learns of changes `proxy_delay` seconds late. Raises NotReady, e.g. when a port is taken.
+    """
+    ports = ports or Ports()
+    history, fly_ready, s3_ready = folder / "history.jsonl", folder / "fly.json", folder / "s3.json"
+    fly_options = {
+        "api-port": ports.api,
+        "proxy-port": ports.proxy,
+        "proxy-delay": proxy_delay,
+        "catalog": _IMAGES,
+        "token": TOKEN,
+        "history": history,
+        "ready-file": fly_ready,
+    }
+    s3_options = {"port": ports.s3, "bucket": BUCKET, "ready-file": s3_ready}
+    env = local_environment()
+    with (
+        running("local S3", "demo.local.s3", s3_options, env | CREDENTIALS) as s3,
+        running("local Fly", "simulator", fly_options, env) as fly,
+    ):
+        fly_urls, s3_urls = fly.wait_ready(fly_ready), s3.wait_ready(s3_ready)
+        yield Platform(fly_urls["api"], fly_urls["proxy"], s3_urls["s3"], history)
+
+
+def local_environment() -> dict[str, str]:
+    """This process's environment, less the variables that lead tools to another cloud, account or proxy."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(_POINTS_ELSEWHERE)}
+    return kept | {"NO_PROXY": _LOOPBACK, "no_proxy": _LOOPBACK}

@@ -1,0 +1,115 @@
+"""A Pulumi stack of the demo's own: the checkout's real project, with state and configuration in a scratch folder."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import anyio
+from anyio.abc import ByteReceiveStream
+from anyio.streams.text import TextReceiveStream
+
+from demo.local.process import CHECKOUT, bind_to_this_process
+from demo.pulumi_output import Trim
+from demo.session import end_session
+from demo.stack_config import write_stack
+
+NAME = "demo"
+LAST_LINES = 20
+Show = Callable[[str], None]
+
+
+class PulumiFailed(Exception):
+    """`pulumi` ended with an error; the text ends with what it said of it."""
+
+    def __init__(self, what: str, said: Iterable[str]) -> None:
+        self.what, self.said = what, list(said)
+        super().__init__("\n".join([what, *(f"  {line}" for line in self.said)]))
+
+
+class Stack:
+    """The stack and its file. A call of `pulumi` that is cancelled is killed, and its plugins with it."""
+
+    def __init__(self, folder: Path, environ: Mapping[str, str]) -> None:
+        self._folder = folder / "project"
+        self._file = self._folder / "stacks" / f"Pulumi.{NAME}.yaml"
+        self._state = folder / "state"
+        self._env = dict(environ) | {
+            "PULUMI_HOME": str(folder / "pulumi-home"),
+            "PULUMI_BACKEND_URL": f"file://{self._state}",
+            "PULUMI_CONFIG_PASSPHRASE": "local",
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+        }
+
+    async def create(self, config: Mapping[str, Any]) -> None:
+        """Make the stack, with this configuration."""
+        self._file.parent.mkdir(parents=True)
+        self._state.mkdir()
+        # `stack init` writes into the stack's file and knows no --config-file: so not in the checkout.
+        shutil.copy(CHECKOUT / "Pulumi.yaml", self._folder)
+        write_stack(self._file, config)
+        await self._run(self._folder, ["stack", "init", NAME], lambda _: None)
+
+    async def preview(self, image: str, show: Show) -> None:
+        """Show the rollout that another image would take, and configure it."""
+        await self._change("preview", ["-c", f"image={image}"], Trim("Diagnostics"), show)
+
+    async def up(self, show: Show) -> None:
+        """Roll out what is configured, and show it live."""
+        await self._change("up", ["--yes", "--skip-preview"], Trim("rows", "Duration"), show)
+
+    async def read_outputs(self) -> dict[str, Any]:
+        """The stack's outputs."""
+        said: list[str] = []
+        await self._run(CHECKOUT, ["stack", "output", "--json", "-s", NAME], said.append)
+        outputs: dict[str, Any] = json.loads("\n".join(said[said.index("{") :]))  # a warning may come first
+        return outputs
+
+    async def _change(self, command: str, options: list[str], trim: Trim, show: Show) -> None:
+        def heed(line: str) -> None:
+            if (shown := trim.feed(line)) is not None:
+                show(shown)
+
+        argv = [command, "--config-file", str(self._file), "-s", NAME, *options]
+        try:
+            await self._run(CHECKOUT, argv, heed)
+        except PulumiFailed as failed:
+            raise PulumiFailed(failed.what, trim.diagnostics or failed.said) from None
+
+    async def _run(self, cwd: Path, argv: list[str], heed: Show) -> None:
+        said: deque[str] = deque(maxlen=LAST_LINES)
+        process = await anyio.open_process(
+            bind_to_this_process(["pulumi", "--non-interactive", "--color", "never", *argv]),
+            cwd=cwd,
+            env=self._env,
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            assert process.stdout is not None
+            async for line in read_lines(process.stdout):
+                said.append(line)
+                heed(line)
+            if await process.wait():
+                raise PulumiFailed(f"`pulumi {argv[0]}` ended with {process.returncode}", said)
+        finally:
+            end_session(process.pid)
+            with anyio.CancelScope(shield=True):
+                await process.aclose()
+
+
+async def read_lines(stream: ByteReceiveStream) -> AsyncIterator[str]:
+    """Lines of UTF-8 text, without their ends."""
+    rest = ""
+    async for text in TextReceiveStream(stream, errors="replace"):
+        *lines, rest = (rest + text).split("\n")
+        for line in lines:
+            yield line
+    if rest:
+        yield rest
