@@ -12,7 +12,8 @@ from __future__ import annotations
 import contextlib
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import grpc
@@ -21,8 +22,24 @@ from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc
 Say = Callable[[str], None]
 
 
-def console() -> Say:
-    """A function that shows one line. Call it from a provider's method: the URN is looked for among its callers."""
+@contextlib.contextmanager
+def console() -> Iterator[Say]:
+    """A function that shows one line, in order, without waiting until it is shown; all are when the block ends.
+
+    A line costs the engine some milliseconds, which would count in the handoff window. To be opened in a provider's
+    method: the URN is looked for among the callers.
+    """
+    show = _shower()
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="console") as lines:
+        yield lambda line: _submit(lines, show, line)
+
+
+def _submit(lines: ThreadPoolExecutor, show: Say, line: str) -> None:
+    with contextlib.suppress(RuntimeError):  # at the interpreter's end there are no new threads
+        lines.submit(show, line)
+
+
+def _shower() -> Say:
     try:
         return _on_the_row(_urn_of_callers())
     except Exception:  # noqa: BLE001 - whatever Pulumi's privates do, a deployment goes on

@@ -52,21 +52,13 @@ class BlueGreenFlyAppProvider(ResourceProvider):
             CheckFailure(fault.key, fault.reason) for fault in inputs.faults(news) + _frozen(olds, news)
         ]
         if not olds and not failures and not inputs.unknown_keys(news):
-            _show_plan(inputs.parse(news), _request("deploy", {}), console())
+            with console() as say:
+                _show_plan(inputs.parse(news), _request("deploy", {}), say)
         return CheckResult(news, failures)
 
     def diff(self, id_: str, olds: Props, news: Props) -> DiffResult:
-        say = console()
-        unknown = inputs.unknown_keys(news)
-        if unknown:
-            say(f"the rollout is planned once these are known: {', '.join(unknown)}")
-            return DiffResult(changes=True)
-        old, new = _spec_before(olds), inputs.parse(news)
-        if old and old.app != new.app:
-            say(f"REPLACEMENT: app {old.app} is drained, saved and destroyed before {new.app} is created")
-            return DiffResult(changes=True, replaces=["app"], delete_before_replace=True)
-        steps = _show_plan(new, _request("deploy", olds), say)
-        return DiffResult(changes=old != new or bool(steps))
+        with console() as say:
+            return _diff(olds, news, say)
 
     def create(self, props: Props) -> CreateResult:
         spec = inputs.parse(props)
@@ -79,9 +71,9 @@ class BlueGreenFlyAppProvider(ResourceProvider):
 
     def read(self, id_: str, props: Props) -> ReadResult:
         spec = inputs.parse(props)
-        if _in_context(spec, console(), app_is_gone):
+        if _in_context(spec, _silent, app_is_gone):
             return ReadResult(None, {})
-        scene, steps = _in_context(spec, console(), lambda ctx: preview(ctx, _request("deploy", props)))
+        scene, steps = _in_context(spec, _silent, lambda ctx: preview(ctx, _request("deploy", props)))
         unfinished = steps[0].phase if steps else None
         return ReadResult(id_, props | outputs.of_observation(spec, scene.serving, props, unfinished))
 
@@ -102,6 +94,19 @@ def _frozen(olds: Props, news: Props) -> list[inputs.Fault]:
     return [inputs.Fault("org", f"org: cannot change from {before} to {after}; `fly apps move` moves an app")]
 
 
+def _diff(olds: Props, news: Props, say: Say) -> DiffResult:
+    unknown = inputs.unknown_keys(news)
+    if unknown:
+        say(f"the rollout is planned once these are known: {', '.join(unknown)}")
+        return DiffResult(changes=True)
+    old, new = _spec_before(olds), inputs.parse(news)
+    if old and old.app != new.app:
+        say(f"REPLACEMENT: app {old.app} is drained, saved and destroyed before {new.app} is created")
+        return DiffResult(changes=True, replaces=["app"], delete_before_replace=True)
+    steps = _show_plan(new, _request("deploy", olds), say)
+    return DiffResult(changes=old != new or bool(steps))
+
+
 def _spec_before(olds: Props) -> Spec | None:
     """The spec of the last ``up``; ``None`` where today's schema does not read it, which counts as a change."""
     try:
@@ -113,7 +118,7 @@ def _spec_before(olds: Props) -> Spec | None:
 def _show_plan(spec: Spec, request: Request, say: Say) -> list[PlannedStep]:
     """Show the rollout on the resource's row. A world that cannot be read is said, and counts as no news of it."""
     try:
-        scene, steps = _in_context(spec, lambda _: None, lambda ctx: preview(ctx, request))
+        scene, steps = _in_context(spec, _silent, lambda ctx: preview(ctx, request))
     except DeploymentFailed as error:
         say(f"the rollout cannot be shown: {error}")
         return []
@@ -123,12 +128,17 @@ def _show_plan(spec: Spec, request: Request, say: Say) -> list[PlannedStep]:
 
 
 def _run(spec: Spec, request: Request, olds: Mapping[str, Any]) -> Props:
-    say = console()
-    outcome = _in_context(spec, say, lambda ctx: deploy(ctx, request))
-    if not outcome.succeeded:
-        raise DeploymentFailed(report.outcome_text(spec.app, outcome))
-    say(report.outcome_text(spec.app, outcome))
+    with console() as say:
+        outcome = _in_context(spec, say, lambda ctx: deploy(ctx, request))
+        text = report.outcome_text(spec.app, outcome)
+        if not outcome.succeeded:
+            raise DeploymentFailed(text)
+        say(text)
     return outputs.of_outcome(spec, outcome, olds)
+
+
+def _silent(line: str) -> None:
+    """For looks that people did not ask for."""
 
 
 def _in_context(spec: Spec, say: Say, work: Callable[[Context], Coroutine[Any, Any, T]]) -> T:
