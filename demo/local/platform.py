@@ -11,6 +11,8 @@ from pathlib import Path
 from demo.local.process import running
 
 BUCKET = "rooms-state"
+UPLINK = 200_000
+"""Bytes a second: a room of some hundred edits is stored in a tenth of a second or two, as S3 does it."""
 TOKEN = "local"  # noqa: S105  the simulator's own default, no secret
 CREDENTIALS = {"FLY_API_TOKEN": TOKEN, "AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
 """The environment variables that open local Fly and local S3."""
@@ -63,7 +65,7 @@ def local_platform(
         "history": history,
         "ready-file": fly_ready,
     }
-    s3_options = {"port": ports.s3, "bucket": BUCKET, "ready-file": s3_ready}
+    s3_options = {"port": ports.s3, "bucket": BUCKET, "uplink": UPLINK, "ready-file": s3_ready}
     env = local_environment()
     with (
         running("local S3", "demo.local.s3", s3_options, env | CREDENTIALS) as s3,
