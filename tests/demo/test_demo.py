@@ -75,7 +75,7 @@ def test_a_deploy_under_load_loses_nothing(tmp_path: Path) -> None:
 
 def test_the_same_load_sees_what_overlap_breaks(tmp_path: Path) -> None:
     """Negative control: with Fly's own order the load loses edits or finds rooms with two owners, and says so."""
-    arguments = ("--players", "24", "--machines", "2", "--cutover", "overlap")
+    arguments = ("--players", "12", "--machines", "1", "--cutover", "overlap")
     code, said, data = play(tmp_path, *arguments)
     verdict = data["verdict"]
     assert verdict["lost"] + verdict["rooms_with_two_owners"] > 0, "the load proves nothing"

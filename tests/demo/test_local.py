@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ import pytest
 
 from demo.local import BUCKET, CHECKOUT, CREDENTIALS, NotReady, Platform, Ports, local_platform
 from demo.local.__main__ import describe
+from demo.local.uplink import Uplink
 from tests.demo.left_behind import await_gone, find_marked, mark_environment
 
 HOLD = """
@@ -92,6 +94,16 @@ def test_a_port_that_is_taken_is_said_and_leaves_nothing(
     ):
         pytest.fail("it has started")
     assert find_marked(tmp_path) == {}
+
+
+def test_storing_takes_time_in_proportion_to_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A body of half a second's worth is answered half a second later, and a request without one at once."""
+    waited: list[float] = []
+    monkeypatch.setattr(time, "sleep", waited.append)
+    uplink = Uplink(lambda _environ, _start_response: [b"stored"], rate=200_000)
+    for environ in ({"CONTENT_LENGTH": "100000"}, {}):
+        assert list(uplink(environ, lambda *_: len)) == [b"stored"]
+    assert waited == [0.5, 0.0]
 
 
 def test_a_foreign_account_in_the_environment_is_left_out(
