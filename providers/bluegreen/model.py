@@ -122,7 +122,6 @@ class MachineSeen:
     state_store: str = ""
     app_created: bool = False
     image_digest: str = ""
-    private_ip: str = ""
     checks: tuple[CheckSeen, ...] = ()
     exit: ExitSeen | None = None
     started_at: float = 0.0

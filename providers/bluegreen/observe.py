@@ -97,7 +97,6 @@ def see(machine: Machine, app: str) -> MachineSeen | None:
         state_store=known.state_store,
         app_created=known.app_created,
         image_digest=machine.image_ref.digest,
-        private_ip=machine.private_ip,
         checks=tuple(
             _check(check) for check in machine.checks if not check.name.startswith("bg_deployments_")
         ),

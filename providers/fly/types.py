@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, StringConstraints, model_validator
 
 MachineId = Annotated[str, StringConstraints(pattern=r"^[0-9a-z]{1,32}$")]
 """Ids go into paths: anything but letters and digits is refused where it enters."""
@@ -71,7 +70,6 @@ class Machine(_Answer):
     instance_id: str = ""
     state: str
     region: str = ""
-    private_ip: str = ""
     cordoned: bool = False
     host_status: str = "ok"
     image_ref: ImageRef = ImageRef()
@@ -79,8 +77,6 @@ class Machine(_Answer):
     incomplete_config: dict[str, Any] | None = None
     events: tuple[Event, ...] = ()
     checks: tuple[Check, ...] = ()
-    updated_at: datetime | None = None
-    nonce: str = Field(default="", repr=False)
 
     @property
     def metadata(self) -> dict[str, str]:
