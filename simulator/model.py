@@ -14,6 +14,8 @@ State = Literal[
     "restarting", "replacing", "replaced", "destroying", "destroyed", "failed",
 ]  # fmt: skip
 
+HostStatus = Literal["ok", "unknown", "unreachable"]
+
 # Why a running program was told to end, and so what follows its end.
 Intent = Literal["run", "stop", "restart", "replace", "destroy"]
 
@@ -92,6 +94,7 @@ class Machine:
     skip_secrets: bool
     state: State = "created"
     cordoned: bool = False
+    host_status: HostStatus = "ok"
     launch_after_replace: bool = True
     events: list[Event] = field(default_factory=list)
     checks: list[Check] = field(default_factory=list)

@@ -101,3 +101,6 @@ class Runtime(Protocol):
 
     def prepare(self, boot: Boot) -> Program:
         """A program that has not started yet."""
+
+    def read_output(self, machine_id: str) -> str:
+        """What a machine printed last, bounded; also after its end."""

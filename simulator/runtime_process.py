@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, ExitStack
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -17,7 +18,7 @@ from simulator.runtime import Boot, BootFailed, ExecResult, Exit, Finding, Probe
 from simulator.spawn import Child, Output
 
 INHERITED = ("PATH", "HOME", "LANG", "PYTHONPATH")
-TAIL_LIMIT = 4096
+TAIL_LIMIT = 16384
 EXEC_LIMIT = 65536
 
 OnCrash = Callable[[Boot, Exit, str], None]
@@ -36,6 +37,7 @@ class ProcessRuntime:
         }
         self.logs = logs
         self.on_crash = on_crash
+        self.outputs: dict[str, Callable[[], str]] = {}
 
     def resolve(self, reference: str) -> Image | None:
         """The image of a reference by name or by `@digest`."""
@@ -48,6 +50,11 @@ class ProcessRuntime:
         assert known is not None
         entry = self._catalog[known]
         return ProcessProgram(self, boot, build_argv(entry, boot), build_env(entry, boot))
+
+    def read_output(self, machine_id: str) -> str:
+        """The end of its file in `logs`; without that, of what its last boot printed."""
+        read = self.outputs.get(machine_id)
+        return read() if read else ""
 
 
 def build_argv(entry: Entry, boot: Boot) -> list[str]:
@@ -99,13 +106,16 @@ class ProcessProgram:
             tail = Output(TAIL_LIMIT, keep_last=True)
             stack.callback(tail.close)
             sink: int | IO[bytes] = tail.write_end
+            read = tail.text
             if self._runtime.logs is not None:
                 path = self._runtime.logs / f"{self.boot.name}-{self.boot.machine_id}.log"
                 sink = stack.enter_context(path.open("ab"))
+                read = partial(read_tail, path)
             child = Child(self._argv, self._env, stdout=sink, stderr=sink)
         except (OSError, ValueError) as error:
             raise BootFailed(f"cannot start {self._argv[0]}: {error}") from None
         tail.hand_over()
+        self._runtime.outputs[self.boot.machine_id] = read
         return tail, child
 
     def _report(self, ended: Exit, tail: str) -> None:
@@ -156,6 +166,13 @@ class ProcessProgram:
     def list_processes(self) -> list[dict[str, Any]]:
         """The process itself."""
         return [] if self._child is None else [{"pid": self._child.pid, "command": self._argv[0]}]
+
+
+def read_tail(path: Path) -> str:
+    """The last bytes of a file."""
+    with path.open("rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL_LIMIT))
+        return file.read().decode("utf-8", "replace")
 
 
 def describe_exit(code: int) -> Exit:

@@ -145,6 +145,8 @@ def _record_exit(
     details: dict[str, Any] = {
         "exit_code": ended.code,
         "signal": ended.signal,
+        "guest_exit_code": ended.code,
+        "guest_signal": ended.signal,
         "oom_killed": ended.oom_killed,
         "requested_stop": run.intent != "run",
         "restarting": status in ("restarting", "replaced"),

@@ -16,11 +16,18 @@ def show_machine(world: World, machine: Machine, *, with_nonce: bool = False) ->
     nonce = {"nonce": lease.nonce} if with_nonce and lease else {}
     return {
         **summarize_machine(machine),
-        "config": machine.config,
+        **show_config(machine),
         "events": [show_event(event) for event in reversed(machine.events[-EVENTS_SHOWN:])],
         "checks": [show_check(check) for check in machine.checks],
         **nonce,
     }
+
+
+def show_config(machine: Machine) -> dict[str, Any]:
+    """The config; where the host does not answer, what is known of it elsewhere, under another name."""
+    if machine.host_status == "ok":
+        return {"config": machine.config}
+    return {"incomplete_config": {key: machine.config[key] for key in ("image", "metadata")}}
 
 
 def summarize_machine(machine: Machine) -> dict[str, Any]:
@@ -35,7 +42,7 @@ def summarize_machine(machine: Machine) -> dict[str, Any]:
         "version": machine.instance_id,
         "private_ip": machine.address,
         "cordoned": machine.cordoned or not machine.registered,
-        "host_status": "ok",
+        "host_status": machine.host_status,
         "image_ref": {
             "registry": image.registry,
             "repository": image.repository,
@@ -61,6 +68,7 @@ def show_event(event: Event) -> dict[str, Any]:
         "id": event.id,
         "type": event.type,
         "status": event.status,
+        "request": {"reason": ""} if event.type == "stop" else {},
         "source": event.source,
         "timestamp": int(event.timestamp * 1000),
     }

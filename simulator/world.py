@@ -13,7 +13,7 @@ from simulator.errors import not_found
 from simulator.history import History
 from simulator.ids import Ids
 from simulator.limits import Limits
-from simulator.model import App, Event, Machine, State
+from simulator.model import App, Event, HostStatus, Machine, State
 from simulator.regions import COORDINATES
 from simulator.routes import Route, Routes, Target
 from simulator.runtime import Runtime
@@ -132,6 +132,11 @@ class World:
         machine.changed.set()
         machine.changed = anyio.Event()
         self._tell_route(machine)
+
+    def set_host_status(self, machine: Machine, status: HostStatus) -> None:
+        """Let a machine's host answer or not, as far as the API shows: the machine itself goes on."""
+        machine.host_status = status
+        self.publish(machine, f"host is {status}")
 
     def open_routes(self, app: str) -> None:
         """Tell the proxy's side of a new app."""

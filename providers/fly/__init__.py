@@ -17,9 +17,10 @@ from providers.fly.errors import (
     Unauthorized,
     Unreachable,
 )
+from providers.fly.logs import Logs
 from providers.fly.machines import Machines
 from providers.fly.secrets import Secrets
-from providers.fly.types import Check, ExitEvent, Machine
+from providers.fly.types import Check, ExecAnswer, ExitEvent, Machine
 
 __all__ = [
     "Ambiguous",
@@ -28,10 +29,12 @@ __all__ = [
     "BadAnswer",
     "Check",
     "Conflict",
+    "ExecAnswer",
     "ExitEvent",
     "FlyError",
     "Forbidden",
     "Invalid",
+    "Logs",
     "Machine",
     "Machines",
     "NotFound",

@@ -14,6 +14,7 @@ import stamina
 from providers.fly import errors, retries
 from providers.fly.errors import Call
 from providers.fly.limits import Limiter
+from providers.gates.output import clean
 
 DEFAULT_BASE_URL = "https://api.machines.dev"
 BODY_CAP_BYTES = 16 * 1024 * 1024
@@ -29,6 +30,12 @@ stamina.instrumentation.set_on_retry_hooks([])
 def authorization(token: str) -> str:
     """The header's value: macaroons (``fm2_``) have a scheme of their own."""
     return f"FlyV1 {token}" if "fm2_" in token else f"Bearer {token}"
+
+
+def without_scheme(token: str) -> str:
+    """``fly tokens create`` prints the scheme with the token, and both usually end up in ``FLY_API_TOKEN``."""
+    scheme, _, rest = token.partition(" ")
+    return rest.strip() if scheme.lower() in ("flyv1", "bearer") else token
 
 
 @dataclass
@@ -101,14 +108,14 @@ class Api:
                 return json.loads(content) if content.strip() else {}
             except ValueError:
                 raise _unclear(call, "the answer is not JSON", request_id) from None
-        error = errors.from_status(
-            call, response.status_code, self._redacted(_reason(response, content)), request_id
-        )
+        reason = self.redacted(clean(_reason(response, content)).strip())[:REASON_CAP]
+        error = errors.from_status(call, response.status_code, reason, request_id)
         if isinstance(error, errors.RateLimited):
             error.retry_after = _seconds(response.headers.get("retry-after"))
         raise error
 
-    def _redacted(self, text: str) -> str:
+    def redacted(self, text: str) -> str:
+        """``text`` without the token and the secrets that this client knows."""
         for secret in self.secrets:
             text = text.replace(secret, "[secret]")
         return text
@@ -137,10 +144,9 @@ def _reason(response: httpx.Response, content: bytes) -> str:
     """The API's own words: ``message`` where there is one, else ``error`` (FLY-API, Errors)."""
     try:
         body = json.loads(content)
-        text = str(body.get("message") or body.get("error") or body)
+        return str(body.get("message") or body.get("error") or body)
     except (ValueError, AttributeError):
-        text = content.decode("utf-8", "replace") or response.reason_phrase
-    return "".join(c if c.isprintable() else " " for c in text)[:REASON_CAP].strip()
+        return content.decode("utf-8", "replace") or response.reason_phrase
 
 
 def _seconds(header: str | None) -> float | None:
@@ -159,6 +165,7 @@ async def connect(
     transport: httpx.AsyncBaseTransport | None = None,
 ) -> AsyncIterator[Api]:
     """An ``Api`` for one deployment. ``transport`` replaces the socket, e.g. by a simulator in process."""
+    token = without_scheme(token)
     async with httpx.AsyncClient(
         base_url=base_url,
         headers={"authorization": authorization(token), "user-agent": "bluegreen-fly"},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -11,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from providers.fly.api import Api
 from providers.fly.errors import Ambiguous, BadAnswer, Call, NotFound, NotReached
 from providers.fly.retries import borne
-from providers.fly.types import Machine
+from providers.fly.types import ExecAnswer, Machine
 
 LONGEST_WAIT_S = 60
 """The API refuses a longer ``timeout`` with a 400."""
@@ -73,13 +75,38 @@ class Machines:
         call = self._call("metadata", "POST", f"/{machine_id}/metadata/{key}", safe_to_repeat=True)
         await self.api.send(call, machine_id, body={"value": value})
 
+    async def delete_metadata(self, machine_id: str, key: str) -> None:
+        """Remove one key; one that is not there is fine."""
+        call = self._call("metadata", "DELETE", f"/{machine_id}/metadata/{key}", safe_to_repeat=True)
+        with contextlib.suppress(NotFound):
+            await self.api.send(call, machine_id)
+
+    async def signal(self, machine_id: str, name: str) -> None:
+        """Deliver a signal, with no kill behind it. Not safe to repeat: to many programs a second SIGTERM means "now".
+
+        Raises ``Ambiguous`` where it may have been delivered: only the caller knows what a second one would do.
+        """
+        call = self._call("signal", "POST", f"/{machine_id}/signal", safe_to_repeat=False)
+        await self.api.send(call, machine_id, body={"signal": name})
+
+    async def exec(self, machine_id: str, argv: Sequence[str], timeout_s: float) -> ExecAnswer:
+        """Run a command inside a started machine. It may have run, or still run, where this raises ``Ambiguous``.
+
+        Fly ends it after ``timeout_s`` (408, ``Ambiguous``) and refuses it while a lease is held (``Conflict``).
+        """
+        call = self._call("exec", "POST", f"/{machine_id}/exec", safe_to_repeat=False)
+        body = {"command": [*argv], "timeout": math.ceil(timeout_s)}
+        answer = await self.api.send(call, machine_id, body=body, long_poll_s=math.ceil(timeout_s))
+        try:
+            return ExecAnswer.model_validate(answer)
+        except ValidationError:
+            raise Ambiguous(call, "the answer does not say how the command ended") from None
+
     async def destroy(self, machine_id: str) -> None:
         """Destroy the machine, running or not; one that is gone already is fine."""
         call = self._call("delete", "DELETE", f"/{machine_id}", safe_to_repeat=True)
-        try:
+        with contextlib.suppress(NotFound):
             await self.api.send(call, machine_id, params={"force": "true"})
-        except NotFound:
-            return
 
     async def wait(self, machine_id: str, states: Sequence[str], *, instance_id: str = "") -> None:
         """Long-poll until the machine is in one of ``states``, without end: the caller holds the deadline.

@@ -7,8 +7,11 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, model_validator
 
+_NO_SIGNAL = (None, 0, -1)
 MachineId = Annotated[str, StringConstraints(pattern=r"^[0-9a-z]{1,32}$")]
 """Ids go into paths: anything but letters and digits is refused where it enters."""
+Address = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F:.]{0,45}$")]
+"""An IP address goes into URLs."""
 
 
 class _Answer(BaseModel):
@@ -33,22 +36,47 @@ class Check(_Answer):
 
 
 class ExitEvent(_Answer):
-    """How a machine's process ended. ``signal`` is 0 or -1 where no signal ended it."""
+    """How a machine's process ended. ``signal`` is 0 or -1 where no signal ended it.
+
+    Fly tells the machine's end and its guest's apart (``guest_exit_code``, ``guest_signal``). Here the worse of the two
+    counts: a clean end of one says nothing of the other.
+    """
 
     exit_code: int = 0
     signal: int = 0
     oom_killed: bool = False
     requested_stop: bool = False
 
+    @model_validator(mode="before")
+    @classmethod
+    def _worse_of_machine_and_guest(cls, value: object) -> object:
+        if not isinstance(value, Mapping):
+            return value
+        code = value.get("exit_code") or value.get("guest_exit_code")
+        signal = value.get("signal")
+        return {
+            **value,
+            "exit_code": code,
+            "signal": value.get("guest_signal") if signal in _NO_SIGNAL else signal,
+        }
+
 
 class _Request(_Answer):
     exit_event: ExitEvent | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _unwrapped(cls, value: object) -> object:
+        """Older machines tell their exit inside of a ``MonitorEvent``; flyctl reads both."""
+        inner = value.get("MonitorEvent") if isinstance(value, Mapping) else None
+        return inner if isinstance(inner, Mapping) else value
 
 
 class Event(_Answer):
     """One entry of a machine's log, newest first in ``Machine.events``. ``timestamp`` in ms since the epoch."""
 
     type: str
+    status: str = ""
     timestamp: int = 0
     request: _Request | None = None
 
@@ -62,14 +90,31 @@ class ImageRef(_Answer):
     digest: str = ""
 
 
+class ExecAnswer(_Answer):
+    """How a command inside a machine ended; 128 + n where signal n ended it. Its output is as it came."""
+
+    exit_code: int
+    stdout: str = ""
+    stderr: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _killed_is_not_zero(cls, value: object) -> object:
+        signal = value.get("exit_signal") if isinstance(value, Mapping) else None
+        if not isinstance(value, Mapping) or not isinstance(signal, int) or signal <= 0:
+            return value
+        return {**value, "exit_code": value.get("exit_code") or 128 + signal}
+
+
 class Machine(_Answer):
-    """A machine as GET and list answer it."""
+    """A machine as GET and list answer it. ``host_status``: ``ok``, or its host does not answer."""
 
     id: MachineId
     name: str = ""
     instance_id: str = ""
     state: str
     region: str = ""
+    private_ip: Address = ""
     cordoned: bool = False
     host_status: str = "ok"
     image_ref: ImageRef = ImageRef()

@@ -11,7 +11,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from simulator.errors import ApiError
-from simulator.http import app_calls, machine_calls, metadata_calls, run_calls
+from simulator.http import app_calls, log_calls, machine_calls, metadata_calls, run_calls
 from simulator.http.call import Call, Handler, answer
 from simulator.http.envelope import Envelope
 from simulator.world import World
@@ -56,6 +56,8 @@ CALLS: tuple[tuple[str, str, str, Handler], ...] = (
     ("GET", MACHINE + "/metadata/{key}", "get_metadata_key", metadata_calls.get_key),
     ("POST", MACHINE + "/metadata/{key}", "set_metadata_key", metadata_calls.set_key),
     ("DELETE", MACHINE + "/metadata/{key}", "delete_metadata_key", metadata_calls.delete_key),
+    # Of another host on Fly, api.fly.io.
+    ("GET", "/api/v1/apps/{app}/logs", "read_logs", log_calls.read_logs),
     ("GET", "/_sim/history", "", app_calls.read_history),
 )
 

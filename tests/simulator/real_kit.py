@@ -64,6 +64,12 @@ class Simulator:
         events = self.call("GET", f"/{machine_id}/events")
         return next(event["request"]["exit_event"] for event in events if event["type"] == "exit")
 
+    def read_lines(self, machine_id: str) -> list[str]:
+        """What it printed last."""
+        url = f"{self.ready['api']}/api/v1/apps/rooms/logs"
+        response = self.client.get(url, params={"instance": machine_id})
+        return [entry["attributes"]["message"] for entry in response.json()["data"]]
+
     def follow(self, wanted: Any, machine_id: str) -> dict[str, Any]:
         """Read the history until a record of a machine is as wanted."""
         after = 0

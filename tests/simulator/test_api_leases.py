@@ -121,14 +121,15 @@ def test_create_can_take_a_lease() -> None:
 
 
 def test_exec_is_refused_while_a_lease_is_held() -> None:
-    """Exec answers 409 under a lease, to its holder too."""
+    """Exec answers 409 under a lease, to its holder too, and names the holder."""
 
     async def story(kit: Kit) -> None:
         machine_id = await kit.create_started()
-        nonce = (await lease(kit, machine_id))["nonce"]
-        for shown in ("", nonce):
+        held = await lease(kit, machine_id)
+        for shown in ("", held["nonce"]):
             response = await kit.act(machine_id, "exec", shown, {"command": ["true"]})
             assert response.status_code == 409
+            assert held["owner"] in response.json()["error"]
 
     play(story)
 

@@ -63,6 +63,33 @@ def test_process_that_ignores_the_signal_is_killed(simulator: Simulator) -> None
     await_death(pid)
 
 
+def test_signals_without_a_kill_are_delivered(simulator: Simulator) -> None:
+    """SIGUSR1 and SIGUSR2 reach the process, which lives on; SIGKILL ends it, and the exit event says so."""
+    machine_id = simulator.create(restart={"policy": "no"})
+    pid = simulator.read_pid(machine_id)
+    for name in ("SIGUSR1", "SIGUSR2"):
+        simulator.call("POST", f"/{machine_id}/signal", json={"signal": name})
+        while f"heard {name}" not in simulator.read_lines(machine_id):
+            assert simulator.read_pid(machine_id) == pid
+    simulator.call("POST", f"/{machine_id}/signal", json={"signal": "SIGKILL"})
+    simulator.wait(machine_id, "stopped")
+    exit_event = simulator.read_exit(machine_id)
+    assert (exit_event["exit_code"], exit_event["signal"], exit_event["requested_stop"]) == (137, 9, False)
+
+
+def test_task_runs_its_own_command(simulator: Simulator) -> None:
+    """`init.exec` replaces the image's command, with the machine's environment; exit code and output stay readable."""
+    script = "echo $TASK in $FLY_REGION; printf 'no \\377 end' >&2; exit 7"
+    config = {"image": IMAGE, "init": {"exec": ["sh", "-c", script]}, "env": {"TASK": "t1"}}
+    config |= {"restart": {"policy": "no"}}
+    machine_id = simulator.call("POST", "", json={"config": config, "region": "iad"})["id"]
+    simulator.wait(machine_id, "stopped")
+    assert simulator.read_exit(machine_id)["exit_code"] == 7
+    assert simulator.read_lines(machine_id) == ["t1 in iad", "no \N{REPLACEMENT CHARACTER} end"]
+    simulator.call("DELETE", f"/{machine_id}")
+    assert simulator.read_lines(machine_id)[0] == "t1 in iad"
+
+
 def test_kill_takes_grandchildren_along(simulator: Simulator) -> None:
     """What a machine's process started itself does not outlive it."""
     script = 'sleep 1000 & echo $! > "$PID_FILE"; kill -STOP $$'
@@ -214,6 +241,7 @@ def test_output_of_machines_goes_to_files(tmp_path: Path) -> None:
         [path] = (tmp_path / "logs").iterdir()
         assert machine_id in path.name
         assert path.read_text() == "listening\n"
+        assert simulator.read_lines(machine_id) == ["listening"]
 
 
 @pytest.mark.parametrize(

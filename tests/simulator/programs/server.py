@@ -1,6 +1,7 @@
 """A small program for machines: answers HTTP, and ends on a signal as its environment says.
 
 `ON_STOP`: exit (default) | ignore. `EXIT_CODE`: of a requested end. `CRASH`: exits with this code at once.
+SIGUSR1 and SIGUSR2 are told and nothing else.
 GET /env shows the environment's names and the values that start with FLY_; GET /fail makes /health fail from then on.
 """
 
@@ -35,11 +36,17 @@ def end(number: int, frame: FrameType | None) -> None:
         os._exit(int(os.environ.get("EXIT_CODE", "0")))
 
 
+def note(number: int, frame: FrameType | None) -> None:
+    print(f"heard {signal.Signals(number).name}", flush=True)
+
+
 def main() -> None:
     if "CRASH" in os.environ:
         sys.exit(int(os.environ["CRASH"]))
     signal.signal(signal.SIGINT, end)
     signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGUSR1, note)
+    signal.signal(signal.SIGUSR2, note)
     server = ThreadingHTTPServer((os.environ["FLY_PRIVATE_IP"], 8080), Handler)
     print("listening", flush=True)
     server.serve_forever()
