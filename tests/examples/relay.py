@@ -1,4 +1,4 @@
-"""A TCP relay in front of S3 that can be cut, and that can lose an answer."""
+"""A TCP relay in front of S3 that can be cut, and that can lose a request or its answer."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ class Relay:
         self._target = (url.hostname or "", url.port or 0)
         self._open: set[socket.socket] = set()
         self._lost: bytes | None = None
+        self._undelivered: bytes | None = None
         self._up = True
         self._server = _Server(("127.0.0.1", 0), self)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
@@ -49,6 +50,15 @@ class Relay:
         """Deliver the next request that contains these bytes, and hang up when its answer comes."""
         self._lost = request
 
+    def lose(self, request: bytes) -> None:
+        """Hang up when the next request that contains these bytes comes, and deliver nothing of it."""
+        self._undelivered = request
+
+    @property
+    def lost_all(self) -> bool:
+        """Whether everything that was to be lost is lost."""
+        return self._lost is None and self._undelivered is None
+
     def forward(self, client: socket.socket) -> None:
         """Serve one connection until either side closes it."""
         if not self._up:
@@ -65,6 +75,9 @@ class Relay:
     def _pass_requests(self, client: socket.socket, server: socket.socket, lost: threading.Event) -> None:
         with contextlib.suppress(OSError):  # cut
             while data := client.recv(65536):
+                if self._undelivered and self._undelivered in data:
+                    self._undelivered = None
+                    break
                 if self._lost and self._lost in data:
                     self._lost = None
                     lost.set()

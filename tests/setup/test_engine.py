@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tools.engine.cache import PROGRAMS, Slot, choose_root
+from tools.cache import Slot, Unavailable, choose_root
 from tools.engine.go_build import CLI_MODULE, GoBuild
 from tools.engine.on_path import OnPath
 from tools.engine.versions import Version, read_go_pin, read_sdk_pin
-from tools.engine.ways import NoEngine, Unavailable, provide
+from tools.engine.ways import PROGRAMS, NoEngine, provide
 
 CHECKOUT = Path(__file__).parents[2]
 NEEDED = Version(3, 259, 0)
@@ -188,7 +188,7 @@ class TestGoBuild:
 class TestCache:
     def test_an_engine_appears_whole_and_is_made_once(self, tmp_path: Path) -> None:
         """Of two runs that need the same engine the second waits, then uses what the first has made."""
-        slot, made, waiting = Slot(tmp_path, "3.259.0"), list[Path](), threading.Event()
+        slot, made, waiting = Slot(tmp_path, "3.259.0", PROGRAMS), list[Path](), threading.Event()
 
         def make(directory: Path) -> None:
             second.start()
@@ -208,7 +208,7 @@ class TestCache:
         self, tmp_path: Path, error: BaseException
     ) -> None:
         """A build that ends early, by Ctrl-C too, leaves no engine and no part of one."""
-        slot = Slot(tmp_path, "3.259.0")
+        slot = Slot(tmp_path, "3.259.0", PROGRAMS)
         with pytest.raises(type(error)):
             slot.fill(self.write_half_then(error), print)
         assert slot.find() is None
@@ -216,7 +216,7 @@ class TestCache:
 
     def test_the_remains_of_a_killed_run_are_cleared(self, tmp_path: Path) -> None:
         """What a killed run and a damaged engine leave behind is gone after the next good one."""
-        slot = Slot(tmp_path, "3.259.0")
+        slot = Slot(tmp_path, "3.259.0", PROGRAMS)
         write_programs(tmp_path / "3.259.0.part-killed" / "engine" / "bin", "pulumi")
         write_programs(tmp_path / "3.259.0" / "bin", "pulumi")
         assert slot.find() is None
@@ -226,7 +226,7 @@ class TestCache:
 
     def test_an_engine_that_lacks_a_program_is_not_kept(self, tmp_path: Path) -> None:
         """An installer that leaves out one of the programs has not given an engine."""
-        slot = Slot(tmp_path, "3.259.0")
+        slot = Slot(tmp_path, "3.259.0", PROGRAMS)
         with pytest.raises(Unavailable, match="pulumi-resource-pulumi-python"):
             slot.fill(self.write_some, print)
         assert slot.find() is None
@@ -234,9 +234,9 @@ class TestCache:
     def test_the_cache_is_outside_the_checkout(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """The cache is where XDG_CACHE_HOME says, or in ~/.cache when it says nothing absolute."""
         monkeypatch.setenv("HOME", str(tmp_path))
-        assert choose_root({"XDG_CACHE_HOME": "/caches"}) == Path("/caches/bluegreen-fly/engine")
-        assert choose_root({"XDG_CACHE_HOME": "caches"}) == tmp_path / ".cache/bluegreen-fly/engine"
-        assert choose_root({}) == tmp_path / ".cache/bluegreen-fly/engine"
+        assert choose_root({"XDG_CACHE_HOME": "/caches"}, "engine") == Path("/caches/bluegreen-fly/engine")
+        assert choose_root({"XDG_CACHE_HOME": "caches"}, "engine") == tmp_path / ".cache/bluegreen-fly/engine"
+        assert choose_root({}, "engine") == tmp_path / ".cache/bluegreen-fly/engine"
 
     @staticmethod
     def write_whole(directory: Path) -> None:

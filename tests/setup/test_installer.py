@@ -7,11 +7,11 @@ from urllib.error import URLError
 import pytest
 
 from tools import child
+from tools.cache import Unavailable
 from tools.engine import sdk_install
-from tools.engine.cache import PROGRAMS
 from tools.engine.installer import Installer
 from tools.engine.versions import Version
-from tools.engine.ways import Unavailable
+from tools.engine.ways import PROGRAMS
 
 
 @pytest.fixture

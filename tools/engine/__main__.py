@@ -4,13 +4,13 @@ import os
 import sys
 from pathlib import Path
 
+from tools.cache import Say, choose_root
 from tools.child import end_on_sigterm
-from tools.engine.cache import choose_root
 from tools.engine.go_build import GoBuild
 from tools.engine.installer import Installer
 from tools.engine.on_path import OnPath
 from tools.engine.versions import read_sdk_pin
-from tools.engine.ways import NoEngine, Say, Way, provide
+from tools.engine.ways import NoEngine, Way, provide
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -18,7 +18,7 @@ _CHECKOUT = Path(__file__).resolve().parents[2]
 def list_ways(say: Say) -> list[Way]:
     """List the ways in the order in which they are tried."""
     needed = read_sdk_pin((_CHECKOUT / "requirements.txt").read_text())
-    cache = choose_root(os.environ)
+    cache = choose_root(os.environ, "engine")
     return [
         OnPath(needed, os.environ.get("PATH", os.defpath)),
         Installer(needed, cache, _CHECKOUT, say),

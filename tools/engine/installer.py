@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tools import child
-from tools.engine.cache import Slot, name_platform
+from tools.cache import Say, Slot, Unavailable, name_platform
 from tools.engine.versions import Version
-from tools.engine.ways import Say, Unavailable
+from tools.engine.ways import PROGRAMS
 from tools.progress import Progress
 
 _DOWNLOAD_SECONDS = 300.0
@@ -31,7 +31,7 @@ class Installer:
         return self.slot().fill(self._install, self.say)
 
     def slot(self) -> Slot:
-        return Slot(self.cache, f"{self.needed}-release-{name_platform()}")
+        return Slot(self.cache, f"{self.needed}-release-{name_platform()}", PROGRAMS)
 
     def _install(self, directory: Path) -> None:
         argv = [sys.executable, "-m", "tools.engine.sdk_install", str(directory), str(self.needed)]

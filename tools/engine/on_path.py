@@ -6,9 +6,9 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.engine.cache import PROGRAMS
+from tools.cache import Unavailable
 from tools.engine.versions import Version
-from tools.engine.ways import Unavailable
+from tools.engine.ways import PROGRAMS
 
 _ANSWER_SECONDS = 20.0
 

@@ -1,14 +1,18 @@
 """The ways to an engine, in order, and what to say when none of them works."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-Say = Callable[[str], None]
+from tools.cache import Say, Unavailable
 
-
-class Unavailable(Exception):
-    """This way gives no engine; the message says why, in one line."""
+PROGRAMS = (
+    "pulumi",
+    "pulumi-language-python",
+    "pulumi-language-python-exec",
+    "pulumi-resource-pulumi-python",
+)
+"""What a Python project with dynamic resources needs of an engine."""
 
 
 class NoEngine(Exception):

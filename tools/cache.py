@@ -1,4 +1,4 @@
-"""Where engines that were got are kept: outside the checkout, whole or not at all."""
+"""Where programs that were got or built are kept: outside the checkout, whole or not at all."""
 
 import fcntl
 import os
@@ -10,22 +10,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.engine.ways import Say, Unavailable
-
-PROGRAMS = (
-    "pulumi",
-    "pulumi-language-python",
-    "pulumi-language-python-exec",
-    "pulumi-resource-pulumi-python",
-)
-"""What a Python project with dynamic resources needs of an engine."""
+Say = Callable[[str], None]
 
 
-def choose_root(env: Mapping[str, str]) -> Path:
+class Unavailable(Exception):
+    """This way gives no program; the message says why, in one line."""
+
+
+def choose_root(env: Mapping[str, str], what: str) -> Path:
     """Return the cache's directory; as the XDG rules have it, a relative XDG_CACHE_HOME does not count."""
     named = Path(env.get("XDG_CACHE_HOME", ""))
     base = named if named.is_absolute() else Path.home() / ".cache"
-    return base / "bluegreen-fly" / "engine"
+    return base / "bluegreen-fly" / what
 
 
 def name_platform() -> str:
@@ -35,19 +31,20 @@ def name_platform() -> str:
 
 @dataclass(frozen=True)
 class Slot:
-    """One engine's place: `<root>/<key>/bin`."""
+    """The place of programs that belong together: `<root>/<key>/bin`."""
 
     root: Path
     key: str
+    programs: tuple[str, ...]
 
     def find(self) -> Path | None:
         """Return the bin directory if all programs are in it."""
         bin_dir = self.root / self.key / "bin"
-        whole = all(os.access(bin_dir / name, os.X_OK) for name in PROGRAMS)
+        whole = all(os.access(bin_dir / name, os.X_OK) for name in self.programs)
         return bin_dir if whole else None
 
     def fill(self, make: Callable[[Path], None], say: Say) -> Path:
-        """Have `make(directory)` write an engine, then move it into place at once; returns its bin directory.
+        """Have `make(directory)` write the programs, then move them into place at once; returns the bin directory.
 
         A run that dies on the way leaves a `.part-` directory, which the next one removes. Unavailable if a
         program is missing.
@@ -60,10 +57,10 @@ class Slot:
         for left_over in self.root.glob(f"{self.key}.part-*"):
             shutil.rmtree(left_over, ignore_errors=True)
         with tempfile.TemporaryDirectory(prefix=f"{self.key}.part-", dir=self.root) as part:
-            made = Slot(Path(part), "engine")
+            made = Slot(Path(part), "made", self.programs)
             make(made.root / made.key)
             if made.find() is None:
-                raise Unavailable("what it made lacks some of " + ", ".join(PROGRAMS))
+                raise Unavailable("what it made lacks some of " + ", ".join(self.programs))
             shutil.rmtree(self.root / self.key, ignore_errors=True)
             (made.root / made.key).rename(self.root / self.key)
         return self.root / self.key / "bin"
@@ -76,6 +73,6 @@ def _hold(lock: Path, say: Say) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say("another run is getting the same engine; waiting for it")
+            say("another run is getting the same; waiting for it")
             fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -1,0 +1,1 @@
+"""Programs that the deployer runs beside itself, none of which outlives it. Linux."""
