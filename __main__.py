@@ -32,6 +32,18 @@ app = BlueGreenFlyApp(
         cutover=config.get("cutover"),
         public_url=config.get("public_url") or None,
         routing_probe=given("routing_probe"),
+        tunnel=config.get("tunnel"),
+        release_command=given("release_command"),
+        min_healthy=config.get("min_healthy"),
+        tests=given("tests"),
+        rehearsal=given("rehearsal"),
+        approval=config.get("approval"),
+        approved_release=config.get("approved_release") or None,
+        drain=given("drain"),
+        state_proof=given("state_proof"),
+        bake=config.get("bake"),
+        keep_warm=config.get("keep_warm"),
+        keep_failed_green=config.get_bool("keep_failed_green"),
         api_url=config.get("api_url") or None,
     ),
 )
@@ -43,4 +55,6 @@ pulumi.export("phase", app.phase)
 pulumi.export("handoff_window_seconds", app.handoff_window_seconds)
 pulumi.export("phases", app.phases)
 pulumi.export("proven", app.proven)
+pulumi.export("test_results", app.test_results)
+pulumi.export("pending_release", app.pending_release)
 pulumi.export("api_calls", app.api_calls)

@@ -73,6 +73,7 @@ class DeadlinesArgs(TypedDict, total=False):
     drain_old: str
     switch_routes: str
     retire_old: str
+    approval: str
 
 
 class StateStoreArgs(TypedDict):
@@ -91,6 +92,78 @@ class RoutingProbeArgs(TypedDict, total=False):
     machine_key: str
 
 
+class ReleaseCommandArgs(TypedDict):
+    """Fly's release command, in a short-lived machine of the new image. ``deadline`` defaults to 5 minutes."""
+
+    argv: Sequence[str]
+    deadline: NotRequired[str]
+
+
+class ExpectArgs(TypedDict, total=False):
+    """What an answer must be; ``status`` defaults to 200, ``json`` must be contained in the body."""
+
+    status: int
+    headers: Mapping[str, str]
+    json: Any
+    matches: str
+
+
+class TestArgs(TypedDict):
+    """A test of green. ``type``: ``http`` (``method``, ``path``, ``port``, ``headers``, ``body``, ``expect``),
+    ``command`` (``argv``, ``env``, ``port``), ``exec`` (``argv``), ``machine`` (``argv``, ``env``, ``image``).
+
+    ``scope``: ``once``, ``per-region``, ``per-machine``; ``deadline`` defaults to 30 s, for ``machine`` to 2 minutes.
+    """
+
+    type: Literal["http", "command", "exec", "machine"]
+    name: str
+    scope: NotRequired[Literal["once", "per-region", "per-machine"]]
+    deadline: NotRequired[str]
+    method: NotRequired[str]
+    path: NotRequired[str]
+    port: NotRequired[int]
+    headers: NotRequired[Mapping[str, Input[str]]]
+    body: NotRequired[str]
+    expect: NotRequired[ExpectArgs]
+    argv: NotRequired[Sequence[str]]
+    env: NotRequired[Mapping[str, Input[str]]]
+    image: NotRequired[str]
+
+
+class RehearsalArgs(TypedDict, total=False):
+    """Green opens a copy of the last saved state. Default: port 8081, ``/rehearsal``, 1 minute."""
+
+    port: int
+    path: str
+    deadline: str
+
+
+class DrainArgs(TypedDict):
+    """How the old machines drain: ``stop`` (default), ``request`` (``port`` 8081, ``path`` ``/drain``), or ``signal``
+    (``signal`` SIGUSR1, ``resume_signal`` SIGHUP).
+    """
+
+    type: Literal["stop", "request", "signal"]
+    port: NotRequired[int]
+    path: NotRequired[str]
+    signal: NotRequired[str]
+    resume_signal: NotRequired[str]
+
+
+class StateProofArgs(TypedDict):
+    """What proves that state is saved: ``manifest`` (default), ``marker`` (``key``), ``http`` (``url``, ``headers``,
+    ``expect``), or ``command`` (``argv``, ``env``).
+    """
+
+    type: Literal["manifest", "marker", "http", "command"]
+    key: NotRequired[str]
+    url: NotRequired[str]
+    headers: NotRequired[Mapping[str, Input[str]]]
+    expect: NotRequired[ExpectArgs]
+    argv: NotRequired[Sequence[str]]
+    env: NotRequired[Mapping[str, Input[str]]]
+
+
 @dataclass(frozen=True)
 class BlueGreenFlyAppArgs:
     """A stateful app on Fly.
@@ -99,6 +172,9 @@ class BlueGreenFlyAppArgs:
     service or in ``checks``. ``secret_env`` becomes Fly secrets and is encrypted in Pulumi's state. ``cutover`` is
     ``"handoff"`` (blue is drained and its state proven saved before green gets traffic) or ``"overlap"`` (Fly's own
     order, for stateless apps). Without ``state_store`` a deploy still works, and proves only that blue exited with 0.
+    ``tunnel`` is ``"fly-proxy"`` (default) or ``"direct"`` (inside the private network). ``min_healthy``, ``bake`` and
+    ``keep_warm`` default to ``"0s"``: none. ``approval`` is ``"none"`` or ``"manual"``: then ``up`` ends with green
+    verified and unrouted, and goes on once ``approved_release`` names it.
     """
 
     app: Input[str]
@@ -116,6 +192,18 @@ class BlueGreenFlyAppArgs:
     cutover: Input[str] | None = None
     public_url: Input[str] | None = None
     routing_probe: Input[RoutingProbeArgs] | None = None
+    tunnel: Input[str] | None = None
+    release_command: Input[ReleaseCommandArgs] | None = None
+    min_healthy: Input[str] | None = None
+    tests: Input[Sequence[Input[TestArgs]]] | None = None
+    rehearsal: Input[RehearsalArgs] | None = None
+    approval: Input[str] | None = None
+    approved_release: Input[str] | None = None
+    drain: Input[DrainArgs] | None = None
+    state_proof: Input[StateProofArgs] | None = None
+    bake: Input[str] | None = None
+    keep_warm: Input[str] | None = None
+    keep_failed_green: Input[bool] | None = None
     api_url: Input[str] | None = None
 
     def props(self) -> dict[str, Input[Any]]:

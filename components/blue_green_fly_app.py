@@ -17,7 +17,8 @@ class BlueGreenFlyApp(ComponentResource):
     Outputs: ``url``; ``release`` (``"<generation>-<digest>"``); ``serving`` (release, machine ids, regions, image
     digest); ``phase`` (``"serving"``, or where an unfinished rollout stands); ``handoff_window_seconds`` (of the last
     rollout, ``None`` on a first deploy); ``phases`` (name, start in epoch seconds, seconds); ``proven`` (rooms,
-    objects, bytes proven saved); ``api_calls``.
+    objects, bytes proven saved; start, seconds); ``test_results`` (name, start, seconds, summary);
+    ``pending_release`` (what waits for approval: set ``approved_release`` to it); ``api_calls``.
 
     A failed rollout fails ``pulumi up`` and says which cluster serves. Wrong arguments fail before any call.
     """
@@ -28,12 +29,14 @@ class BlueGreenFlyApp(ComponentResource):
     phase: Output[str]
     handoff_window_seconds: Output[float | None]
     phases: Output[list[dict[str, Any]]]
-    proven: Output[dict[str, int]]
+    proven: Output[dict[str, float]]
+    test_results: Output[list[dict[str, Any]]]
+    pending_release: Output[str]
     api_calls: Output[int]
 
     def __init__(self, name: str, args: BlueGreenFlyAppArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__("bluegreen:fly:BlueGreenFlyApp", name, None, opts)
-        secret = ResourceOptions(parent=self, additional_secret_outputs=["secret_env"])
+        secret = ResourceOptions(parent=self, additional_secret_outputs=["secret_env", "blue_secret_env"])
         props = args.props()
         if "secret_env" in props:
             props["secret_env"] = pulumi.Output.secret(props["secret_env"])
@@ -46,6 +49,8 @@ class BlueGreenFlyApp(ComponentResource):
             "handoff_window_seconds": app.handoff_window_seconds,
             "phases": app.phases,
             "proven": app.proven,
+            "test_results": app.test_results,
+            "pending_release": app.pending_release,
             "api_calls": app.api_calls,
         }
         for key, value in outputs.items():

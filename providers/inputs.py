@@ -27,6 +27,18 @@ EXAMPLES: dict[str, Any] = {
     "deadlines": {"drain_old": "6m"},
     "state_store": {"bucket": "my-state", "prefix": "prod/"},
     "cutover": "handoff",
+    "tunnel": "fly-proxy",
+    "release_command": {"argv": ["bin/migrate"], "deadline": "5m"},
+    "min_healthy": "10s",
+    "tests": [{"type": "http", "name": "answers", "path": "/version", "expect": {"status": 200}}],
+    "rehearsal": {"port": 8081, "path": "/rehearsal"},
+    "approval": "manual",
+    "approved_release": "2-3fa9c1d20e-7c41",
+    "drain": {"type": "request", "port": 8081, "path": "/drain"},
+    "state_proof": {"type": "manifest"},
+    "bake": "5m",
+    "keep_warm": "1h",
+    "keep_failed_green": True,
     "public_url": "https://play.example.com",
     "routing_probe": {"path": "/version", "machine_key": "machine_id"},
     "api_url": "https://api.machines.dev",
@@ -89,7 +101,7 @@ def faults(props: Mapping[str, Any]) -> list[Fault]:
 def _fault(detail: Any, *, whole_is_known: bool) -> Fault | None:
     """A fault of the whole spec names its key itself; while keys are unknown, the whole cannot be judged."""
     message = detail["msg"].removeprefix("Value error, ")
-    key = ".".join(str(part) for part in detail["loc"] if part != "[key]")
+    key = ".".join(str(part) for part in _as_written(detail["loc"]) if part != "[key]")
     if not key:
         if not whole_is_known:
             return None
@@ -97,6 +109,15 @@ def _fault(detail: Any, *, whole_is_known: bool) -> Fault | None:
     top = key.partition(".")[0]
     example = f"; an example that works: {json.dumps({top: EXAMPLES[top]})}" if top in EXAMPLES else ""
     return Fault(key, f"{key}: {message}{example}")
+
+
+_TAG_AT = {"drain": 1, "state_proof": 1, "tests": 2}
+"""Where pydantic puts the ``type`` of a part that can be of several: users do not write it there."""
+
+
+def _as_written(loc: tuple[str | int, ...]) -> tuple[str | int, ...]:
+    at = _TAG_AT.get(str(loc[0]), len(loc)) if loc else 0
+    return loc[:at] + loc[at + 1 :]
 
 
 def changed_secrets(old: Spec | None, new: Spec) -> dict[str, SecretStr | None]:

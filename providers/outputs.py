@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
-from providers.bluegreen.model import Cluster, Outcome, Phase
+from pydantic import SecretStr
+
+from providers.bluegreen.model import Cluster, Outcome, Phase, Proof, Release
 from providers.bluegreen.spec import Spec
 
 SERVING = "serving"
+AWAITING = "awaiting approval"
+BLUE_SECRETS = "blue_secret_env"
 
 
 def of_cluster(cluster: Cluster | None) -> dict[str, Any]:
@@ -23,16 +28,37 @@ def of_cluster(cluster: Cluster | None) -> dict[str, Any]:
     }
 
 
-def of_outcome(spec: Spec, outcome: Outcome, olds: Mapping[str, Any]) -> dict[str, Any]:
+def of_outcome(
+    spec: Spec, outcome: Outcome, olds: Mapping[str, Any], previous: Mapping[str, SecretStr | None]
+) -> dict[str, Any]:
     """The outputs after a success. An ``up`` that changed no machine keeps the last rollout's figures."""
     return {
         **of_observation(spec, outcome.serving, olds, unfinished=None),
+        **of_pending(outcome.pending),
+        **of_blue_secrets(outcome, previous),
         "app_created": bool(olds.get("app_created")) or outcome.app_created,
         **(_rollout(outcome) if outcome.phases else _kept(olds)),
     }
 
 
-_ROLLOUT = ("handoff_window_seconds", "phases", "proven", "api_calls")
+def of_pending(release: Release | None) -> dict[str, Any]:
+    """The release that waits for approval; ``""`` for none."""
+    return {"pending_release": str(release), "phase": AWAITING} if release else {"pending_release": ""}
+
+
+def of_blue_secrets(outcome: Outcome, previous: Mapping[str, SecretStr | None]) -> dict[str, Any]:
+    """Blue's values of the secrets that green changed, as long as blue may need them again. Encrypted in the state."""
+    kept = previous if outcome.pending else {}
+    return {BLUE_SECRETS: {name: value.get_secret_value() if value else None for name, value in kept.items()}}
+
+
+def blue_secrets_of(olds: Mapping[str, Any]) -> dict[str, SecretStr | None]:
+    """The values that ``of_blue_secrets`` kept."""
+    kept = olds.get(BLUE_SECRETS) or {}
+    return {name: SecretStr(value) if value is not None else None for name, value in kept.items()}
+
+
+_ROLLOUT = ("handoff_window_seconds", "phases", "proven", "test_results", "api_calls")
 
 
 def _kept(olds: Mapping[str, Any]) -> dict[str, Any]:
@@ -45,13 +71,22 @@ def _rollout(outcome: Outcome) -> dict[str, Any]:
         "phases": [
             {"phase": str(p.phase), "started_at": p.started_at, "seconds": p.seconds} for p in outcome.phases
         ],
-        "proven": {
-            "rooms": sum(proof.rooms for proof in outcome.proofs),
-            "objects": sum(proof.objects for proof in outcome.proofs),
-            "bytes": sum(proof.bytes for proof in outcome.proofs),
-        },
+        "proven": _proven(outcome.proofs),
+        "test_results": [asdict(test) for test in outcome.tests],
         "api_calls": outcome.api_calls,
     }
+
+
+def _proven(proofs: Sequence[Proof]) -> dict[str, float]:
+    """The figures of all machines; where anything was proven at all, also when, and how long the slowest took."""
+    figures: dict[str, float] = {
+        part: sum(getattr(proof, part) for proof in proofs) for part in ("rooms", "objects", "bytes")
+    }
+    if not proofs:
+        return figures
+    began = min(proof.started_at for proof in proofs)
+    ended = max(proof.started_at + proof.seconds for proof in proofs)
+    return figures | {"started_at": began, "seconds": ended - began}
 
 
 def of_observation(

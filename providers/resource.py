@@ -29,7 +29,7 @@ from providers.bluegreen.context import Context
 from providers.bluegreen.deploy import CannotLook, Request, deploy, preview
 from providers.bluegreen.observe import app_is_gone
 from providers.bluegreen.plan import PlannedStep
-from providers.bluegreen.scene import Goal
+from providers.bluegreen.scene import Goal, awaiting
 from providers.bluegreen.spec import Spec
 from providers.console import Say, console
 from providers.session import NoToken, open_context
@@ -66,7 +66,7 @@ class BlueGreenFlyAppProvider(ResourceProvider):
 
     def update(self, id_: str, olds: Props, news: Props) -> UpdateResult:
         spec = inputs.parse(news)
-        secrets = inputs.changed_secrets(_spec_before(olds), spec)
+        secrets = inputs.changed_secrets(_spec_before(olds), spec) | outputs.blue_secrets_of(olds)
         return UpdateResult(news | _run(spec, _request("deploy", olds, previous_secrets=secrets), olds))
 
     def read(self, id_: str, props: Props) -> ReadResult:
@@ -75,7 +75,8 @@ class BlueGreenFlyAppProvider(ResourceProvider):
             return ReadResult(None, {})
         scene, steps = _in_context(spec, _silent, lambda ctx: preview(ctx, _request("deploy", props)))
         unfinished = steps[0].phase if steps else None
-        return ReadResult(id_, props | outputs.of_observation(spec, scene.serving, props, unfinished))
+        seen = outputs.of_observation(spec, scene.serving, props, unfinished)
+        return ReadResult(id_, props | seen | outputs.of_pending(awaiting(scene)))
 
     def delete(self, id_: str, props: Props) -> None:
         _run(inputs.parse(props), _request("destroy", props, owns_app=bool(props.get("app_created"))), props)
@@ -134,7 +135,7 @@ def _run(spec: Spec, request: Request, olds: Mapping[str, Any]) -> Props:
         if not outcome.succeeded:
             raise DeploymentFailed(text)
         say(text)
-    return outputs.of_outcome(spec, outcome, olds)
+    return outputs.of_outcome(spec, outcome, olds, request.previous_secrets)
 
 
 def _silent(line: str) -> None:
@@ -161,7 +162,9 @@ class BlueGreenFlyAppResource(Resource, module="fly", name="BlueGreenFlyApp"):
     phase: Output[str]
     handoff_window_seconds: Output[float | None]
     phases: Output[list[dict[str, Any]]]
-    proven: Output[dict[str, int]]
+    proven: Output[dict[str, float]]
+    test_results: Output[list[dict[str, Any]]]
+    pending_release: Output[str]
     api_calls: Output[int]
     generation: Output[int]
     app_created: Output[bool]
@@ -181,6 +184,9 @@ _OUTPUTS = (
     "handoff_window_seconds",
     "phases",
     "proven",
+    "test_results",
+    "pending_release",
+    "blue_secret_env",
     "api_calls",
     "generation",
     "app_created",

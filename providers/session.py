@@ -7,12 +7,26 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import cache
 
+import httpx
+
 from providers.bluegreen.context import Context
 from providers.bluegreen.spec import Spec
 from providers.fly import connect
 from providers.fly.api import DEFAULT_BASE_URL
+from providers.gates.output import Scrubber
 from providers.gates.routing import HttpProber, outside
-from providers.gates.store import StateStore, open_store
+from providers.gates.s3 import open_store
+from providers.gates.store import StateStore
+from providers.tunnels import direct, fly_proxy
+
+SECRET_VARIABLES = (
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "PULUMI_CONFIG_PASSPHRASE",
+    "PULUMI_ACCESS_TOKEN",
+)
+"""What the deployer's own environment may hold that nobody may read in a log."""
+PRIVATE_TIMEOUTS = httpx.Timeout(30.0, connect=10.0)
 
 
 class NoToken(Exception):
@@ -36,9 +50,29 @@ async def open_context(spec: Spec, say: Callable[[str], None]) -> AsyncIterator[
         raise NoToken
     base_url = spec.api_url or os.environ.get("FLY_FLAPS_BASE_URL") or DEFAULT_BASE_URL
     secrets = [value.get_secret_value() for value in spec.secret_env.values()]
-    async with connect(token, base_url, secrets=secrets) as api, outside() as http:
-        prober = HttpProber(http, spec.url, spec.routing_probe)
-        yield Context(api, spec, store_of=_stores(spec), prober=prober, say=say)
+    scrubber = Scrubber([token, *secrets, *filter(None, map(os.environ.get, SECRET_VARIABLES))])
+    tunnel = direct() if spec.tunnel == "direct" else fly_proxy(spec.app, token)
+    async with (
+        connect(token, base_url, secrets=secrets) as api,
+        outside() as http,
+        tunnel as tunnels,
+        private() as web,
+    ):
+        yield Context(
+            api,
+            spec,
+            store_of=_stores(spec),
+            prober=HttpProber(http, spec.url, spec.routing_probe),
+            tunnels=tunnels,
+            private=web,
+            say=say,
+            scrubber=scrubber,
+        )
+
+
+def private() -> httpx.AsyncClient:
+    """A client for questions through tunnels. Connections are kept: each leads to one machine and no other."""
+    return httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=PRIVATE_TIMEOUTS)
 
 
 def _stores(spec: Spec) -> Callable[[str], StateStore]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from providers.bluegreen.durations import seconds
 from providers.bluegreen.model import MachineSeen, Role, Unknown
 from providers.bluegreen.scene import Scene
 
@@ -27,8 +28,16 @@ def app_stays_or_is_gone(scene: Scene) -> bool:
 
 
 def secrets_are_set(scene: Scene) -> bool:
-    """Machines are created after the secrets were set: one that exists shows that they are."""
-    return not scene.intent.spec.secret_env or bool(scene.green) or scene.observation.secrets_set
+    """Machines are created after the secrets were set: one that exists shows that they are. Not one that was kept
+    warm, for the app's secrets became those of its successor.
+    """
+    created_for_this = bool(scene.green) and not any(machine.serving for machine in scene.green)
+    return not scene.intent.spec.secret_env or created_for_this or scene.observation.secrets_set
+
+
+def released(scene: Scene) -> bool:
+    """The release command runs before the first machine of its release is created."""
+    return not scene.intent.spec.release_command or bool(scene.green) or scene.observation.released
 
 
 def secrets_are_still_set(scene: Scene) -> bool:
@@ -45,7 +54,10 @@ def secrets_are_blues(scene: Scene) -> bool:
     return not scene.intent.previous_secrets or scene.observation.secrets_restored
 
 
-def _healthy(scene: Scene) -> Callable[[MachineSeen], bool]:
+def healthy(scene: Scene) -> Callable[[MachineSeen], bool]:
+    """Whether a machine of green is healthy. The release that a rollback goes back to was verified under another
+    spec: whatever checks it reports must pass, and some must be there.
+    """
     spec = scene.intent.spec
 
     def every_check_passes(machine: MachineSeen) -> bool:
@@ -55,26 +67,98 @@ def _healthy(scene: Scene) -> Callable[[MachineSeen], bool]:
         complete = of_services >= spec.service_check_count and names >= set(spec.checks)
         return complete and all(check.passing for check in machine.checks)
 
-    return every_check_passes
+    return reported_well if scene.intent.goal == "rollback" else every_check_passes
+
+
+def reported_well(machine: MachineSeen) -> bool:
+    return bool(machine.checks) and all(check.passing for check in machine.checks)
 
 
 def green_is_healthy(scene: Scene) -> bool:
-    return all(_healthy(scene)(machine) for machine in scene.green)
+    return all(healthy(scene)(machine) for machine in scene.green)
 
 
 def blue_is_healthy(scene: Scene) -> bool:
     """Blue may have been verified under another spec: whatever checks it reports must pass, and some must be there."""
     machines = scene.of(Role.BLUE) if scene.intent.disturbed else ()
-    return all(machine.checks and all(check.passing for check in machine.checks) for machine in machines)
+    return all(map(reported_well, machines))
+
+
+def stayed_healthy(scene: Scene) -> bool:
+    return not seconds(scene.intent.spec.min_healthy) or scene.observation.stayed_healthy
+
+
+def test_passed(name: str) -> Done:
+    return lambda scene: name in scene.observation.tests
+
+
+def every_test_passed(scene: Scene) -> bool:
+    return all(test.name in scene.observation.tests for test in scene.intent.spec.tests)
+
+
+def owner_is_checked(scene: Scene) -> bool:
+    return not scene.intent.spec.state_store or scene.observation.owner_checked
+
+
+def rehearsed(scene: Scene) -> bool:
+    """There is nothing to rehearse with before the first cluster has saved anything."""
+    return not scene.intent.spec.rehearsal or not scene.blue or scene.observation.rehearsed
+
+
+def approved(scene: Scene) -> bool:
+    spec = scene.intent.spec
+    return spec.approval == "none" or spec.approved_release == str(scene.intent.release) or not scene.blue
+
+
+def drains_alive(machine: MachineSeen) -> bool:
+    """Whether it can be drained without being stopped, and still runs."""
+    return machine.drain.type != "stop" and machine.state == "started"
+
+
+def marked_for_drain(machine: MachineSeen) -> bool:
+    """Whether all that has to be known before it drains is known: its way in, and its marker of before."""
+    by_marker = machine.state == "started" and machine.state_proof.type == "marker"
+    return not (drains_alive(machine) or by_marker) or bool(machine.draining)
+
+
+def quiesced(scene: Scene) -> bool:
+    done = scene.observation.quiesced
+    return all(machine.id in done for machine in scene.of(Role.BLUE) if drains_alive(machine))
+
+
+def _saved(scene: Scene, machine: MachineSeen) -> bool:
+    proof = scene.observation.proofs.get(machine.id)
+    return not machine.must_prove or (proof is not None and proof.holds)
+
+
+def proven_saved_alive(scene: Scene) -> bool:
+    return all(_saved(scene, machine) for machine in scene.of(Role.BLUE) if drains_alive(machine))
 
 
 def proven_saved(scene: Scene) -> bool:
+    """Those that drain alive are proven before they are stopped."""
+    return all(_saved(scene, machine) for machine in scene.of(Role.BLUE) if not drains_alive(machine))
+
+
+def ended_well(scene: Scene) -> bool:
+    """'Stopped' is not 'saved'. How a machine ended matters no more once its state was proven while it lived."""
     proofs = scene.observation.proofs
-    return all(
-        machine.id in proofs and proofs[machine.id].holds
-        for machine in scene.of(Role.BLUE)
-        if machine.state_store
-    )
+    ended = (m for m in scene.of(Role.BLUE) if not drains_alive(m) and m.id not in proofs)
+    return all(graceful(machine) and machine.readable for machine in ended)
+
+
+def not_draining(machine: MachineSeen) -> bool:
+    return not machine.draining
+
+
+def resumed(machine: MachineSeen) -> bool:
+    """One that does not run has nothing to resume: it is started first."""
+    return not machine.draining or machine.state != "started"
+
+
+def commit_is_settled(scene: Scene) -> bool:
+    """A commit whose answer was lost may still land: blue takes the next number before it serves again."""
+    return not scene.observation.commit_unsure or not scene.blue
 
 
 def answered_by(role: Role) -> Done:
@@ -96,7 +180,7 @@ def committed(scene: Scene) -> bool:
 
 
 def green_is_recorded(scene: Scene) -> bool:
-    return bool(scene.green) and all(machine.proven for machine in scene.green)
+    return bool(scene.green) and all(scene.proven(machine) for machine in scene.green)
 
 
 def green_answers(scene: Scene) -> bool:
@@ -110,11 +194,34 @@ def green_seen_again(scene: Scene) -> bool:
 
 
 def green_is_healthy_or_recorded(scene: Scene) -> bool:
-    return all(machine.proven or _healthy(scene)(machine) for machine in scene.green)
+    return all(scene.proven(machine) or healthy(scene)(machine) for machine in scene.green)
 
 
 def blue_answers(scene: Scene) -> bool:
     return not scene.of(Role.BLUE) or not scene.intent.disturbed or answered_by(Role.BLUE)(scene)
+
+
+def baked(scene: Scene) -> bool:
+    """Over once the cluster before was retired; a first deploy has nothing to go back to."""
+    unretired = any(not machine.warm_until for machine in scene.of(Role.BLUE))
+    return not seconds(scene.intent.spec.bake) or not unretired or scene.observation.baked
+
+
+def kept_warm(scene: Scene) -> bool:
+    """A cluster that lost a machine is not worth keeping."""
+    wanted = seconds(scene.intent.spec.keep_warm) and not scene.intent.lost
+    return not wanted or all(machine.warm_until for machine in scene.of(Role.BLUE))
+
+
+def green_is_gone_or_kept(scene: Scene) -> bool:
+    return scene.intent.spec.keep_failed_green or not scene.green
+
+
+def blue_is_recorded_again(scene: Scene) -> bool:
+    """A blue that took the state back under a new number is marked with it, or the next run would prove it again."""
+    owner = scene.ownership
+    reclaimed = owner is not None and owner.release == scene.intent.blue
+    return not reclaimed or all(owner and machine.serving == owner.number for machine in scene.of(Role.BLUE))
 
 
 RUNNING = frozenset({"created", "starting", "started", "restarting", "updating", "replacing"})
@@ -128,11 +235,11 @@ def uncordoned(machine: MachineSeen) -> bool:
     return not machine.cordoned
 
 
-def registered(machine: MachineSeen) -> bool:
-    """Uncordoned by this run, or proven routed by an earlier one and still uncordoned. One that merely shows as
-    uncordoned may have been created away from the proxy.
+def registered(scene: Scene) -> bool:
+    """Green was uncordoned by this run, or proven routed by an earlier one and still uncordoned. One that merely
+    shows as uncordoned may have been created away from the proxy.
     """
-    return not machine.cordoned and (machine.proven or machine.registered)
+    return all(not m.cordoned and (scene.proven(m) or m.registered) for m in scene.green)
 
 
 def started(machine: MachineSeen) -> bool:

@@ -6,12 +6,19 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import httpx
+
+from providers.bluegreen.model import Ownership
 from providers.bluegreen.spec import Spec
 from providers.fly import Apps, Machines, Secrets
 from providers.fly.api import Api
+from providers.gates.output import Scrubber
 from providers.gates.routing import Prober
 from providers.gates.store import StateStore
+from providers.tunnels import Tunnels
 
+LINE_CAP = 1000
+"""How much of one line of anybody else's is shown."""
 StoreOf = Callable[[str], StateStore]
 """The store that holds a bucket, by the bucket's name."""
 
@@ -20,21 +27,32 @@ StoreOf = Callable[[str], StateStore]
 class Context:
     """Everything that an action may use. ``now`` gives epoch seconds; ``say`` tells people one line.
 
+    ``private`` asks through ``tunnels``; ``scrubber`` knows what no line may show.
     ``expected``: ids of machines that have to be there, because Pulumi's state has them. ``registered``:
     ids of those that this run asked the proxy to route; the API does not show it.
-    ``touched``: ids of those that it started or uncordoned.
+    ``touched``: ids of those that it started or uncordoned. ``committing``: the commit that it sent and of which no
+    answer was read yet. ``record_error``: why the store did not say who owns the state.
     """
 
     api: Api
     spec: Spec
     store_of: StoreOf
     prober: Prober
+    tunnels: Tunnels
+    private: httpx.AsyncClient
     say: Callable[[str], None]
     now: Callable[[], float] = time.time
+    scrubber: Scrubber = field(default_factory=lambda: Scrubber(()))
     expected: frozenset[str] = frozenset()
     registered: set[str] = field(default_factory=set)
     touched: set[str] = field(default_factory=set)
+    committing: Ownership | None = None
+    record_error: str = ""
     waiting_for: dict[str, str] = field(default_factory=dict)
+
+    def scrub(self, text: str) -> str:
+        """A line of anybody else's, fit to be shown: clean, and without secrets."""
+        return self.scrubber.excerpt(text, LINE_CAP)
 
     @property
     def apps(self) -> Apps:
@@ -45,5 +63,5 @@ class Context:
         return Machines(self.api, self.spec.app)
 
     @property
-    def secrets(self) -> Secrets:
+    def app_secrets(self) -> Secrets:
         return Secrets(self.api, self.spec.app)

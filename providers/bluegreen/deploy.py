@@ -12,11 +12,20 @@ from pydantic import SecretStr
 from providers.bluegreen import failures
 from providers.bluegreen.context import Context
 from providers.bluegreen.execute import Run
-from providers.bluegreen.failures import StepFailed
-from providers.bluegreen.model import Ending, Failure, Observation, Outcome, Role, Unknown
+from providers.bluegreen.failures import AwaitingApproval, StepFailed
+from providers.bluegreen.model import Ending, Failure, Observation, Outcome, Phase, Role, Unknown
 from providers.bluegreen.observe import app_is_gone, look
 from providers.bluegreen.plan import PlannedStep, next_step, rollout
-from providers.bluegreen.scene import Goal, Scene, known, newest_committed, resolve, restoring
+from providers.bluegreen.scene import (
+    Goal,
+    Scene,
+    known,
+    newest_committed,
+    resolve,
+    restoring,
+    rolling_back,
+    staying,
+)
 
 LOOK_DEADLINE_S = 60.0
 _GONE = Unknown.CONTRADICTED
@@ -61,6 +70,8 @@ async def deploy(ctx: Context, request: Request) -> Outcome:
             )
     try:
         await run.reach(scene.intent)
+    except AwaitingApproval:
+        return _outcome(run, Ending.AWAITING_APPROVAL)
     except StepFailed as failed:
         return await _settle(run, scene, failed.failure)
     return _outcome(run, Ending.DESTROYED if request.goal == "destroy" else Ending.DEPLOYED)
@@ -78,8 +89,7 @@ async def _first_look(ctx: Context, request: Request) -> Scene:
     if request.goal == "destroy" and observation.app_exists is _GONE and await app_is_gone(ctx):
         observation = Observation(app_exists=False, machines=())
     if not known(observation):
-        hint = "; if that is so, `pulumi refresh` will see it" if observation.app_exists is _GONE else ""
-        raise CannotLook(f"the machines of app {ctx.spec.app} {observation.machines}{hint}")
+        raise CannotLook(_unknown(ctx, observation))
     intent = resolve(
         ctx.spec,
         observation,
@@ -104,9 +114,33 @@ async def _settle(run: Run, first: Scene, failure: Failure) -> Outcome:
             run, Ending.UNKNOWN, _with(failure, "the world is not the one that this run began with")
         )
     destroyed = scene.intent.goal == "destroy" and len(scene.blue) < len(first.blue)
+    if failure.phase is Phase.BAKE and scene.committed and scene.blue:
+        return await _roll_back(run, rolling_back(scene), failure)
     if scene.committed or destroyed:
         return _outcome(run, Ending.UNFINISHED, failure)
     return await _restore(run, scene, failure)
+
+
+async def _roll_back(run: Run, scene: Scene, failure: Failure) -> Outcome:
+    """Green fails in its bake time: a handoff back. Before its own commit point, green goes on serving."""
+    run.ctx.say(f"rolling back to release {scene.intent.release}")
+    run.scene = scene
+    try:
+        await run.reach(scene.intent)
+        return _outcome(run, Ending.ROLLED_BACK, failure)
+    except StepFailed as failed:
+        told = _with(
+            failure, *(f"rolling back failed at {failed.failure.step}: {r}" for r in failed.failure.reasons)
+        )
+    try:
+        scene = await _look_after(run)
+        if not scene.committed:
+            await run.reach(staying(scene))
+    except CannotLook as error:
+        return _outcome(run, Ending.UNKNOWN, _with(told, f"and then {error}"))
+    except StepFailed as failed:
+        told = _with(told, *(f"and then {failed.failure.step} failed: {r}" for r in failed.failure.reasons))
+    return _outcome(run, Ending.UNFINISHED, told)
 
 
 async def _restore(run: Run, scene: Scene, failure: Failure) -> Outcome:
@@ -121,7 +155,9 @@ async def _restore(run: Run, scene: Scene, failure: Failure) -> Outcome:
         scene = await _look_after(run)
     except CannotLook as error:
         return _outcome(run, Ending.UNKNOWN, _with(told, f"and then {error}"))
-    whole = bool(scene.of(Role.BLUE)) and all(machine.routed for machine in scene.of(Role.BLUE))
+    if scene.committed:
+        return _outcome(run, Ending.UNFINISHED, told)
+    whole = bool(scene.of(Role.BLUE)) and all(map(scene.routed, scene.of(Role.BLUE)))
     return _outcome(run, Ending.ABORTED if whole else Ending.UNKNOWN, told)
 
 
@@ -136,6 +172,14 @@ async def _look_after(run: Run) -> Scene:
         raise CannotLook("; ".join(reasons)) from error
     run.scene = replace(run.scene, observation=observation)
     return run.scene
+
+
+def _unknown(ctx: Context, observation: Observation) -> str:
+    """What could not be seen, and what to do about it."""
+    if observation.record is Unknown.NO_RECORD:
+        return f"the machines of app {ctx.spec.app} {observation.record}: {ctx.record_error}"
+    hint = "; if that is so, `pulumi refresh` will see it" if observation.app_exists is _GONE else ""
+    return f"the machines of app {ctx.spec.app} {observation.machines}{hint}"
 
 
 def _with(failure: Failure, *more: str) -> Failure:
@@ -153,6 +197,8 @@ def _outcome(run: Run, ending: Ending, failure: Failure | None = None) -> Outcom
         window_s=run.window_s,
         phases=tuple(run.phases),
         proofs=tuple(scene.observation.proofs.values()),
+        tests=tuple(scene.observation.tests.values()),
+        pending=scene.intent.release if ending is Ending.AWAITING_APPROVAL else None,
         api_calls=run.ctx.api.calls,
         app_created=scene.observation.app_created or any(machine.app_created for machine in scene.green),
         next_command="pulumi destroy" if scene.intent.goal == "destroy" else "pulumi up",

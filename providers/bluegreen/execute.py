@@ -9,14 +9,14 @@ from dataclasses import dataclass, field, replace
 import anyio
 
 from providers.bluegreen import durations, failures
-from providers.bluegreen.actions import ACTIONS
-from providers.bluegreen.actions.together import polling
+from providers.bluegreen.actions.table import ACTIONS
 from providers.bluegreen.context import Context
-from providers.bluegreen.failures import NotYet, StepFailed
+from providers.bluegreen.failures import AwaitingApproval, NotYet, StepFailed
 from providers.bluegreen.lifecycle import Do
 from providers.bluegreen.model import Observation, Phase, PhaseTime, Role
 from providers.bluegreen.observe import look
 from providers.bluegreen.plan import Step, next_step
+from providers.bluegreen.polling import polling
 from providers.bluegreen.scene import Intent, Scene, known
 
 TELL_EVERY_S = 10.0
@@ -62,7 +62,8 @@ class Run:
         self.ctx.say(f"{step.phase}: {step.name}{_where(step)}")
         await self._within_deadline(step, lambda: ACTIONS[step.row.do](self.ctx, self.scene, step))
         if step.row.do is Do.PROVE_ROUTED and self._window_opened is not None:
-            self.window_s = anyio.current_time() - self._window_opened
+            self.window_s = (self.window_s or 0) + anyio.current_time() - self._window_opened
+            self._window_opened = None
 
     async def _within_deadline(self, step: Step, act: Callable[[], Awaitable[Observation]]) -> None:
         """Do it, and know the world afterwards. An ambiguous answer is settled by looking (INCIDENTS 4)."""
@@ -78,6 +79,8 @@ class Run:
         except TimeoutError:
             raise StepFailed(step.phase, step.name, self._late(deadline_s)) from None
         except Exception as error:
+            if failures.only(error, AwaitingApproval):
+                raise AwaitingApproval from None
             raise StepFailed(step.phase, step.name, failures.reasons(error)) from error
         self.scene = replace(self.scene, observation=observation)
 

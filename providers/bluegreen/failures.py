@@ -20,6 +20,10 @@ class NotYet(Exception):
     """The condition of a poll does not hold yet; ``str()`` says what was found instead."""
 
 
+class AwaitingApproval(Exception):
+    """Green is verified, and people have to say yes: no failure, and no reason to go on."""
+
+
 class StepFailed(Exception):
     """A step could not be done."""
 

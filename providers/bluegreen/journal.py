@@ -6,12 +6,24 @@ role are in each machine's metadata, written with its creation in one call. Mach
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from providers.bluegreen.model import Cutover, Release
+from pydantic import TypeAdapter, ValidationError
+
+from providers.bluegreen.model import Cutover, DrainMark, Ownership, Release
 from providers.bluegreen.scene import Intent
 from providers.bluegreen.spec import Spec
+from providers.bluegreen.spec_gates import (
+    CommandProof,
+    Drain,
+    HttpProof,
+    ManifestProof,
+    MarkerProof,
+    StateProof,
+    StopDrain,
+)
 
 COMPONENT = "bluegreen_component"
 RELEASE = "bluegreen_release"
@@ -21,18 +33,34 @@ STATE_STORE = "bluegreen_state_store"
 SERVING = "bluegreen_serving"
 OWNER = "bluegreen_owner"
 APP_CREATED = "bluegreen_app_created"
+DRAIN = "bluegreen_drain"
+DRAINING = "bluegreen_draining"
+STATE_PROOF = "bluegreen_state_proof"
+WARM_UNTIL = "bluegreen_warm_until"
+APPROVAL_UNTIL = "bluegreen_approval_until"
+TASK = "bluegreen_task"
+RELEASE_COMMAND = "release-command"
+
+_DRAIN: TypeAdapter[Drain] = TypeAdapter(Drain)
+_MARK = TypeAdapter(DrainMark)
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What a machine's metadata says of it."""
+    """What a machine's metadata says of it. Times in epoch seconds."""
 
     release: Release
     cutover: Cutover
     state_store: str
-    serving: bool
-    owner: str
+    state_proof: StateProof
+    drain: Drain
+    draining: DrainMark | None
+    serving: int
+    owner: Ownership | None
+    warm_until: float
+    approval_until: float
     app_created: bool
+    task: str
 
 
 def identify(metadata: Mapping[str, str], app: str) -> Entry | None:
@@ -40,15 +68,63 @@ def identify(metadata: Mapping[str, str], app: str) -> Entry | None:
     release = Release.parse(metadata.get(RELEASE, ""))
     if metadata.get(COMPONENT) != app or release is None:
         return None
-    cutover: Cutover = "overlap" if metadata.get(CUTOVER) == "overlap" else "handoff"
     return Entry(
         release,
-        cutover,
+        cutover="overlap" if metadata.get(CUTOVER) == "overlap" else "handoff",
         state_store=metadata.get(STATE_STORE, ""),
-        serving=metadata.get(SERVING) == "true",
-        owner=metadata.get(OWNER, ""),
+        state_proof=_proof(metadata.get(STATE_PROOF, "")),
+        drain=_drain(metadata.get(DRAIN, "")),
+        draining=_mark(metadata.get(DRAINING, "")),
+        serving=int(_number(metadata.get(SERVING, ""))),
+        owner=Ownership.parse(metadata.get(OWNER, "")),
+        warm_until=_number(metadata.get(WARM_UNTIL, "")),
+        approval_until=_number(metadata.get(APPROVAL_UNTIL, "")),
         app_created=metadata.get(APP_CREATED) == "true",
+        task=metadata.get(TASK, ""),
     )
+
+
+def _number(text: str) -> float:
+    """A whole number of at most ten digits, else 0: somebody may have written anything."""
+    return float(text) if re.fullmatch(r"\d{1,10}", text, re.ASCII) else 0.0
+
+
+def _drain(text: str) -> Drain:
+    """How it drains; one that says nothing that is understood is stopped, as Fly does it."""
+    try:
+        return _DRAIN.validate_json(text)
+    except ValidationError:
+        return StopDrain()
+
+
+def mark_text(mark: DrainMark) -> str:
+    """The mark as metadata holds it."""
+    return _MARK.dump_json(mark, exclude_none=True).decode()
+
+
+def _mark(text: str) -> DrainMark | None:
+    """A mark that nobody can read is a mark all the same: the machine may have quiesced."""
+    try:
+        return _MARK.validate_json(text) if text else None
+    except ValidationError:
+        return DrainMark("unreadable")
+
+
+def _proof(text: str) -> StateProof:
+    """What proves its state: the deployer's own ways (http, command) keep their details in its configuration."""
+    kind, _, key = text.partition(" ")
+    if kind == "marker" and key:
+        return MarkerProof(type="marker", key=key)
+    if kind == "http":
+        return HttpProof(type="http", url="http://of.configuration")
+    if kind == "command":
+        return CommandProof(type="command", argv=("of", "configuration"))
+    return ManifestProof()
+
+
+def _proof_text(spec: Spec) -> str:
+    key = spec.state_proof.key if isinstance(spec.state_proof, MarkerProof) else ""
+    return f"{spec.state_proof.type} {key}".rstrip()
 
 
 def metadata_of(intent: Intent, *, app_created: bool) -> dict[str, str]:
@@ -61,6 +137,8 @@ def metadata_of(intent: Intent, *, app_created: bool) -> dict[str, str]:
         CUTOVER: intent.cutover,
         APP_CREATED: str(app_created).lower(),
         STATE_STORE: spec.state_store.location if spec.state_store else "",
+        STATE_PROOF: _proof_text(spec),
+        DRAIN: spec.drain.model_dump_json(),
         "fly_platform_version": "v2",
         "fly_process_group": "app",
         "fly_release_id": str(release),
@@ -68,9 +146,29 @@ def metadata_of(intent: Intent, *, app_created: bool) -> dict[str, str]:
     }
 
 
-def environment_of(spec: Spec, release: Release) -> dict[str, str]:
-    """What a machine's process is told: its release, and where the state is."""
-    told = {"BLUEGREEN_RELEASE": str(release), "BLUEGREEN_GENERATION": str(release.generation)}
+def task_metadata(spec: Spec, release: Release, task: str) -> dict[str, str]:
+    """What a short-lived machine carries, so that one which a killed run left is found and removed.
+
+    The process groups are flyctl's own for such machines: ``fly status`` knows that they are none of the app's.
+    """
+    group = "fly_app_release_command" if task == RELEASE_COMMAND else "fly_app_test_machine_command"
+    return {
+        COMPONENT: spec.app,
+        RELEASE: str(release),
+        TASK: task,
+        "fly_platform_version": "v2",
+        "fly_process_group": group,
+    }
+
+
+def environment_of(intent: Intent) -> dict[str, str]:
+    """What a machine's process is told: its release, where the state is, and whether it has to wait for it."""
+    spec, release = intent.spec, intent.release
+    told = {
+        "BLUEGREEN_RELEASE": str(release),
+        "BLUEGREEN_GENERATION": str(release.generation),
+        "BLUEGREEN_CUTOVER": intent.cutover,
+    }
     if spec.state_store:
         told["BLUEGREEN_STATE_BUCKET"] = spec.state_store.bucket
         told["BLUEGREEN_STATE_PREFIX"] = spec.state_store.prefix

@@ -6,7 +6,11 @@ the first row that is not done yet; the same rows render the preview, the progre
 ``handoff`` (default): blue is drained and proven saved, then the state is recorded as green's (the commit point),
 then green is routed. ``overlap`` (Fly's own order, for stateless apps): green is routed and proven, then blue is
 drained, and no state is proven. ``restore`` undoes a deployment that failed before its commit point; it never touches
-green before blue answers again (flyctl 3359: a rollback destroyed green while blue was cordoned).
+green before blue answers again (flyctl 3359: a rollback destroyed green while blue was cordoned). ``rollback`` is a
+handoff back, when green fails in its bake time; ``stay`` is what follows a rollback that failed: who served goes on.
+
+Blue drains as its own release can: a machine that can quiesce alive is proven before it is stopped, any other one is
+stopped first. One table serves both: each row is done already for the machines that it is not about.
 """
 
 from __future__ import annotations
@@ -25,21 +29,33 @@ class Do(StrEnum):
 
     CREATE_APP = "create app"
     SET_SECRETS = "set secrets"
+    RELEASE_COMMAND = "run release command"
     CREATE = "create machines, unrouted"
     AWAIT_STARTED = "wait until started"
     AWAIT_HEALTHY = "wait until every check passes"
+    STAY_HEALTHY = "watch that every check stays passing"
+    TEST = "test"
+    CHECK_OWNER = "check who owns the state"
+    REHEARSE = "rehearse: open a copy of the saved state"
+    AWAIT_APPROVAL = "approval"
+    PREPARE_DRAIN = "check that it can drain"
     CORDON = "cordon"
-    COMMIT = "record green as the owner of the state"
+    QUIESCE = "quiesce and save, alive"
     STOP = "stop gracefully"
     AWAIT_STOPPED = "wait until stopped"
     READ_EXITS = "read exit events"
     PROVE_SAVED = "prove saved state"
     LOOK_AGAIN = "look again that every check passes"
+    COMMIT = "record green as the owner of the state"
     UNCORDON = "route"
     PROVE_ROUTED = "prove from outside who answers"
     MARK_SERVING = "record as serving"
+    BAKE = "watch checks, and answers from outside"
     RESTORE_SECRETS = "restore secrets"
+    RECLAIM = "record blue as the owner again"
+    RESUME = "resume"
     START = "start"
+    KEEP_WARM = "keep stopped, for a fast way back"
     DESTROY = "destroy"
     DELETE_APP = "delete app"
 
@@ -48,8 +64,9 @@ class Do(StrEnum):
 class Row:
     """One step of a table.
 
-    ``gate``: a check that must hold, changing nothing. ``commit``: the commit point is here. ``repair``: for a green
-    that fell apart after its commit, or that somebody cordoned or stopped; nothing to do, and not shown, otherwise.
+    ``gate``: what must hold before anything behind it is done. ``commit``: the commit point is here. ``repair``: for a
+    green that fell apart after its commit, or that somebody cordoned or stopped; else nothing to do, and not shown.
+    ``if_needed``: shown only where there is something to do already. ``subject``: which one of several, e.g. tests.
     """
 
     phase: Phase
@@ -59,94 +76,155 @@ class Row:
     gate: bool = False
     commit: bool = False
     repair: bool = False
+    if_needed: bool = False
+    subject: str = ""
 
     @property
     def name(self) -> str:
-        return f"{self.do} ({self.on})" if self.on is not Role.ALL else str(self.do)
+        what = f"{self.do} {self.subject}".rstrip()
+        return f"{what} ({self.on})" if self.on is not Role.ALL else what
 
 
-_CREATE_AND_VERIFY = (
+_CREATE = (
     Row(Phase.CREATE_NEW, Do.CREATE_APP, Role.ALL, when.app_exists),
+    Row(Phase.CREATE_NEW, Do.DESTROY, Role.TASK, when.none_left(Role.TASK)),
     Row(Phase.CREATE_NEW, Do.DESTROY, Role.STRAY, when.none_left(Role.STRAY)),
     Row(Phase.CREATE_NEW, Do.SET_SECRETS, Role.ALL, when.secrets_are_set),
+    Row(Phase.CREATE_NEW, Do.RELEASE_COMMAND, Role.ALL, when.released, gate=True),
     Row(Phase.CREATE_NEW, Do.CREATE, Role.GREEN, when.all_created),
+    Row(Phase.CREATE_NEW, Do.START, Role.GREEN, when.each(Role.GREEN, when.told_to_start), if_needed=True),
     Row(Phase.CREATE_NEW, Do.AWAIT_STARTED, Role.GREEN, when.each(Role.GREEN, when.started)),
-    Row(Phase.VERIFY, Do.AWAIT_HEALTHY, Role.GREEN, when.green_is_healthy, gate=True),
+    Row(Phase.CREATE_NEW, Do.RESUME, Role.GREEN, when.each(Role.GREEN, when.not_draining), if_needed=True),
 )
-_DRAIN = (
+
+
+_VERIFY = (
+    # Nothing here touches blue. What is cheap comes first, and people are asked last.
+    Row(Phase.VERIFY, Do.AWAIT_HEALTHY, Role.GREEN, when.green_is_healthy, gate=True),
+    Row(Phase.VERIFY, Do.CHECK_OWNER, Role.ALL, when.owner_is_checked, gate=True),
+    Row(Phase.VERIFY, Do.STAY_HEALTHY, Role.GREEN, when.stayed_healthy, gate=True),
+    Row(Phase.VERIFY, Do.TEST, Role.GREEN, when.every_test_passed, gate=True),
+    Row(Phase.VERIFY, Do.REHEARSE, Role.GREEN, when.rehearsed, gate=True),
+    Row(Phase.VERIFY, Do.AWAIT_APPROVAL, Role.GREEN, when.approved, gate=True),
+)
+_STOP = (
     Row(Phase.DRAIN_OLD, Do.CORDON, Role.BLUE, when.each(Role.BLUE, when.cordoned)),
     Row(Phase.DRAIN_OLD, Do.STOP, Role.BLUE, when.each(Role.BLUE, when.told_to_stop)),
     Row(Phase.DRAIN_OLD, Do.AWAIT_STOPPED, Role.BLUE, when.each(Role.BLUE, when.stopped)),
 )
-_PROVE_DRAINED = (
-    Row(Phase.DRAIN_OLD, Do.READ_EXITS, Role.BLUE, when.each(Role.BLUE, when.graceful), gate=True),
+_DRAIN = (
+    Row(Phase.DRAIN_OLD, Do.PREPARE_DRAIN, Role.BLUE, when.each(Role.BLUE, when.marked_for_drain), gate=True),
+    _STOP[0],
+    Row(Phase.DRAIN_OLD, Do.QUIESCE, Role.BLUE, when.quiesced),
+    Row(Phase.DRAIN_OLD, Do.PROVE_SAVED, Role.BLUE, when.proven_saved_alive, gate=True),
+    *_STOP[1:],
+    Row(Phase.DRAIN_OLD, Do.READ_EXITS, Role.BLUE, when.ended_well, gate=True),
     Row(Phase.DRAIN_OLD, Do.PROVE_SAVED, Role.BLUE, when.proven_saved, gate=True),
 )
-_RETIRE = (Row(Phase.RETIRE_OLD, Do.DESTROY, Role.OTHERS, when.none_left(Role.OTHERS)),)
+_COMMIT = (
+    Row(Phase.SWITCH_ROUTES, Do.LOOK_AGAIN, Role.GREEN, when.green_seen_again, gate=True),
+    Row(Phase.SWITCH_ROUTES, Do.COMMIT, Role.ALL, when.committed, commit=True),
+)
 _ROUTE = (
-    Row(Phase.SWITCH_ROUTES, Do.UNCORDON, Role.GREEN, when.each(Role.GREEN, when.registered)),
+    Row(Phase.SWITCH_ROUTES, Do.UNCORDON, Role.GREEN, when.registered),
     Row(Phase.SWITCH_ROUTES, Do.PROVE_ROUTED, Role.GREEN, when.green_answers, gate=True),
 )
 _REPAIR = (
     # What can be routed is routed first: one machine that does not come back must not keep the others away.
-    Row(Phase.SWITCH_ROUTES, Do.UNCORDON, Role.GREEN, when.each(Role.GREEN, when.registered), repair=True),
+    Row(Phase.SWITCH_ROUTES, Do.RESUME, Role.GREEN, when.each(Role.GREEN, when.resumed), repair=True),
+    Row(Phase.SWITCH_ROUTES, Do.UNCORDON, Role.GREEN, when.registered, repair=True),
     Row(Phase.SWITCH_ROUTES, Do.SET_SECRETS, Role.ALL, when.secrets_are_still_set, repair=True),
     Row(Phase.SWITCH_ROUTES, Do.CREATE, Role.GREEN, when.all_created, repair=True),
     Row(Phase.SWITCH_ROUTES, Do.AWAIT_STOPPED, Role.GREEN, when.each(Role.GREEN, when.settled), repair=True),
     Row(Phase.SWITCH_ROUTES, Do.START, Role.GREEN, when.each(Role.GREEN, when.told_to_start), repair=True),
     Row(Phase.SWITCH_ROUTES, Do.AWAIT_STARTED, Role.GREEN, when.each(Role.GREEN, when.started), repair=True),
+    Row(Phase.SWITCH_ROUTES, Do.RESUME, Role.GREEN, when.each(Role.GREEN, when.not_draining), repair=True),
     Row(Phase.SWITCH_ROUTES, Do.AWAIT_HEALTHY, Role.GREEN, when.green_is_healthy_or_recorded, repair=True),
 )
 _RECORD = Row(Phase.SWITCH_ROUTES, Do.MARK_SERVING, Role.GREEN, when.green_is_recorded)
-
-HANDOFF = (
-    *_CREATE_AND_VERIFY,
-    *_DRAIN,
-    *_PROVE_DRAINED,
-    Row(Phase.SWITCH_ROUTES, Do.LOOK_AGAIN, Role.GREEN, when.green_seen_again, gate=True),
-    Row(Phase.SWITCH_ROUTES, Do.COMMIT, Role.ALL, when.committed, commit=True),
-    *_REPAIR,
-    *_ROUTE,
-    _RECORD,
-    *_RETIRE,
+_BAKE = Row(Phase.BAKE, Do.BAKE, Role.GREEN, when.baked, gate=True)
+_DESTROY_OTHERS = Row(Phase.RETIRE_OLD, Do.DESTROY, Role.OTHERS, when.none_left(Role.OTHERS))
+_RETIRE = (
+    Row(Phase.RETIRE_OLD, Do.DESTROY, Role.TASK, when.none_left(Role.TASK), if_needed=True),
+    Row(Phase.RETIRE_OLD, Do.KEEP_WARM, Role.BLUE, when.kept_warm),
+    _DESTROY_OTHERS,
 )
 
+
+HANDOFF = (*_CREATE, *_VERIFY, *_DRAIN, *_COMMIT, *_REPAIR, *_ROUTE, _RECORD, _BAKE, *_RETIRE)
+
+# The record of its routing is green's commit: nobody is asked for the state. Blue runs until green has baked.
 OVERLAP = (
-    *_CREATE_AND_VERIFY,
+    *_CREATE,
+    *(row for row in _VERIFY if row.do not in (Do.CHECK_OWNER, Do.REHEARSE)),
     *_ROUTE,
     replace(_RECORD, commit=True),
     *_REPAIR,
     *(replace(row, repair=True) for row in (*_ROUTE, _RECORD)),
-    *_DRAIN,
+    _BAKE,
+    *_STOP,
     *_RETIRE,
 )
 
-RESTORE = (
-    Row(Phase.RESTORE_OLD, Do.RESTORE_SECRETS, Role.ALL, when.secrets_are_blues),
+STAY = (
     # Before anything is waited for: each machine is reached again as soon as it is well, whatever the others do.
+    Row(Phase.RESTORE_OLD, Do.RESUME, Role.BLUE, when.each(Role.BLUE, when.resumed)),
     Row(Phase.RESTORE_OLD, Do.UNCORDON, Role.BLUE, when.each(Role.BLUE, when.uncordoned)),
     Row(Phase.RESTORE_OLD, Do.AWAIT_STOPPED, Role.BLUE, when.each(Role.BLUE, when.settled)),
     Row(Phase.RESTORE_OLD, Do.START, Role.BLUE, when.each(Role.BLUE, when.told_to_start)),
     Row(Phase.RESTORE_OLD, Do.AWAIT_STARTED, Role.BLUE, when.each(Role.BLUE, when.started)),
+    Row(Phase.RESTORE_OLD, Do.RESUME, Role.BLUE, when.each(Role.BLUE, when.not_draining)),
+)
+RESTORE = (
+    Row(Phase.RESTORE_OLD, Do.RESTORE_SECRETS, Role.ALL, when.secrets_are_blues),
+    Row(Phase.RESTORE_OLD, Do.RECLAIM, Role.ALL, when.commit_is_settled),
+    *STAY,
     Row(Phase.RESTORE_OLD, Do.AWAIT_HEALTHY, Role.BLUE, when.blue_is_healthy, gate=True),
     Row(Phase.RESTORE_OLD, Do.PROVE_ROUTED, Role.BLUE, when.blue_answers, gate=True),
-    Row(Phase.RESTORE_OLD, Do.DESTROY, Role.GREEN, when.none_left(Role.GREEN)),
+    Row(Phase.RESTORE_OLD, Do.MARK_SERVING, Role.BLUE, when.blue_is_recorded_again),
+    Row(Phase.RESTORE_OLD, Do.DESTROY, Role.TASK, when.none_left(Role.TASK)),
+    Row(Phase.RESTORE_OLD, Do.DESTROY, Role.GREEN, when.green_is_gone_or_kept),
     Row(Phase.RESTORE_OLD, Do.DELETE_APP, Role.ALL, when.app_stays_or_is_gone),
 )
+_WAKE_GREEN = (
+    Row(Phase.ROLL_BACK, Do.RESTORE_SECRETS, Role.ALL, when.secrets_are_blues),
+    Row(Phase.ROLL_BACK, Do.START, Role.GREEN, when.each(Role.GREEN, when.told_to_start)),
+    Row(Phase.ROLL_BACK, Do.AWAIT_STARTED, Role.GREEN, when.each(Role.GREEN, when.started)),
+    Row(Phase.ROLL_BACK, Do.RESUME, Role.GREEN, when.each(Role.GREEN, when.not_draining)),
+    Row(Phase.ROLL_BACK, Do.AWAIT_HEALTHY, Role.GREEN, when.green_is_healthy, gate=True),
+)
 
-DESTROY = (
-    *_DRAIN,
-    *_PROVE_DRAINED,
+
+def _backwards(rows: tuple[Row, ...]) -> tuple[Row, ...]:
+    """One phase: a rollback is one thing to people."""
+    return tuple(replace(row, phase=Phase.ROLL_BACK) for row in (*_WAKE_GREEN, *rows, _DESTROY_OTHERS))
+
+
+HANDOFF_BACK = _backwards((*_DRAIN, *_COMMIT, *_ROUTE, _RECORD))
+OVERLAP_BACK = _backwards((*_ROUTE, replace(_RECORD, commit=True), *_STOP))
+
+_END_ALL = (
+    Row(Phase.RETIRE_OLD, Do.DESTROY, Role.TASK, when.none_left(Role.TASK)),
     Row(Phase.RETIRE_OLD, Do.DESTROY, Role.ALL, when.none_left(Role.ALL), commit=True),
     Row(Phase.RETIRE_OLD, Do.DELETE_APP, Role.ALL, when.app_stays_or_is_gone),
 )
+DESTROY = (*_DRAIN, *_END_ALL)
+OVERLAP_DESTROY = (*_STOP, *_END_ALL)
 
 
 def table(scene: Scene) -> tuple[Row, ...]:
-    """The rows that this intent runs through."""
-    if scene.intent.goal == "restore":
-        return RESTORE
+    """The rows that this intent runs through, with one for each test."""
     proves_state = scene.intent.cutover == "handoff"
-    if scene.intent.goal == "destroy":
-        return DESTROY if proves_state else tuple(row for row in DESTROY if not row.gate)
-    return HANDOFF if proves_state else OVERLAP
+    rows = {
+        "deploy": HANDOFF if proves_state else OVERLAP,
+        "rollback": HANDOFF_BACK if proves_state else OVERLAP_BACK,
+        "destroy": DESTROY if proves_state else OVERLAP_DESTROY,
+        "restore": RESTORE,
+        "stay": STAY,
+    }[scene.intent.goal]
+    return tuple(one for row in rows for one in (_tests(row, scene) if row.do is Do.TEST else (row,)))
+
+
+def _tests(row: Row, scene: Scene) -> tuple[Row, ...]:
+    names = (test.name for test in scene.intent.spec.tests)
+    return tuple(replace(row, done=when.test_passed(name), subject=name) for name in names)

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Literal
 
+from providers.bluegreen.spec_gates import Drain, ManifestProof, StateProof, StopDrain
+
 Cutover = Literal["handoff", "overlap"]
 
 
@@ -18,19 +20,22 @@ class Phase(StrEnum):
     VERIFY = "verify"
     DRAIN_OLD = "drain-old"
     SWITCH_ROUTES = "switch-routes"
+    BAKE = "bake"
     RETIRE_OLD = "retire-old"
     RESTORE_OLD = "restore-old"
+    ROLL_BACK = "roll-back"
 
 
 class Role(StrEnum):
     """Whose machines a step is about: the cluster that serves, the one being brought up, what given-up deployments
-    left (``stray``), everything but green (``others``), or all of it.
+    left (``stray``), what is to go but green (``others``), short-lived ones of tests (``task``), or all of it.
     """
 
     BLUE = "blue"
     GREEN = "green"
     STRAY = "stray"
     OTHERS = "others"
+    TASK = "tasks"
     ALL = "all"
 
 
@@ -40,6 +45,7 @@ class Unknown(StrEnum):
     NOT_LOOKED = "were not looked at yet"
     UNREADABLE = "could not be read: a host does not answer"
     CONTRADICTED = "are said not to exist, although they did a moment ago or Pulumi's state has them"
+    NO_RECORD = "cannot be told apart: the state store does not say which release owns the state"
 
 
 _RELEASE = re.compile(r"(\d{1,9})-([0-9a-z]+)(?:-([0-9a-z]+))?")
@@ -64,6 +70,32 @@ class Release:
     def parse(text: str) -> Release | None:
         found = _RELEASE.fullmatch(text)
         return Release(int(found[1]), found[2], found[3] or "") if found else None
+
+
+@dataclass(frozen=True, order=True)
+class Ownership:
+    """Which release owns the state since which commit. Numbers only grow; the highest one counts."""
+
+    number: int
+    release: Release
+
+    def __str__(self) -> str:
+        return f"{self.number} {self.release}"
+
+    @staticmethod
+    def parse(text: str) -> Ownership | None:
+        number, _, name = text.partition(" ")
+        release = Release.parse(name)
+        return Ownership(int(number), release) if number.isdecimal() and release else None
+
+
+@dataclass(frozen=True)
+class DrainMark:
+    """One drain of one machine: its id, and the object that proves its state as it was before (ETag, epoch seconds)."""
+
+    id: str
+    etag: str | None = None
+    modified: float | None = None
 
 
 @dataclass(frozen=True)
@@ -99,12 +131,15 @@ class ExitSeen:
 
 @dataclass(frozen=True)
 class MachineSeen:
-    """One of our machines, as last seen. ``started_at`` in seconds since the epoch, by its host's clock.
+    """One of our machines, as last seen.
 
-    ``serving``: its cluster's routing was proven. ``owner``: the release that owns the state, as recorded on this
-    machine at that release's commit point; empty before. ``registered``: this run asked the proxy to route it.
-    ``touched``: this run started or uncordoned it, so its routing has to be proven again.
-    ``app_created``: its app was made for it.
+    ``started_at``, ``stop_asked_at``, ``exited_at``: of its last boot, in seconds since the epoch by its host's clock,
+    0 where there was none. ``readable``: its host answers, so that what is said of it is of now.
+    ``serving``: the number of the commit under which its routing was proven, 0 for none; ``owner``: what a commit
+    wrote on it. ``registered``: this run asked the proxy to route it. ``touched``: this run started or uncordoned it,
+    so its routing has to be proven again. ``drain``, ``state_proof``: what its own release can do. ``draining``: the
+    mark of a drain that was asked of it and not taken back. ``warm_until``, ``approval_until``: epoch seconds, 0 for
+    never. ``app_created``: its app was made for it.
     """
 
     id: str
@@ -114,27 +149,26 @@ class MachineSeen:
     state: str
     cordoned: bool
     instance_id: str = ""
+    private_ip: str = ""
+    readable: bool = True
     cutover: Cutover = "handoff"
-    serving: bool = False
-    owner: str = ""
+    serving: int = 0
+    owner: Ownership | None = None
     registered: bool = False
     touched: bool = False
+    drain: Drain = StopDrain()
+    draining: DrainMark | None = None
     state_store: str = ""
+    state_proof: StateProof = ManifestProof()
+    warm_until: float = 0.0
+    approval_until: float = 0.0
     app_created: bool = False
     image_digest: str = ""
     checks: tuple[CheckSeen, ...] = ()
     exit: ExitSeen | None = None
     started_at: float = 0.0
-
-    @property
-    def proven(self) -> bool:
-        """Whether the record of its proven routing still counts."""
-        return self.serving and not self.touched
-
-    @property
-    def routed(self) -> bool:
-        """Whether users can reach it, as far as is known: running, uncordoned, and registered with the proxy."""
-        return self.state == "started" and not self.cordoned and (self.proven or self.registered)
+    stop_asked_at: float = 0.0
+    exited_at: float = 0.0
 
     @property
     def lost(self) -> bool:
@@ -142,16 +176,33 @@ class MachineSeen:
         ended = self.state in ("stopped", "failed") and self.exit is not None
         return ended and self.exit is not None and not self.exit.requested and not self.exit.graceful
 
+    @property
+    def must_prove(self) -> bool:
+        """Whether something beside its exit can tell that its state is saved."""
+        return bool(self.state_store) or self.state_proof.type in ("http", "command")
+
+
+@dataclass(frozen=True)
+class TestResult:
+    """One test that passed. ``summary``: what it was asked of and what it found, for people. Started: epoch seconds."""
+
+    name: str
+    seconds: float
+    summary: str = ""
+    started_at: float = 0.0
+
 
 @dataclass(frozen=True)
 class Proof:
-    """What was proven of one machine's saved state, or why it could not be (``faults``)."""
+    """What was proven of one machine's saved state, or why it could not be (``faults``); started: epoch seconds."""
 
     machine_id: str
     rooms: int = 0
     objects: int = 0
     bytes: int = 0
     faults: tuple[str, ...] = ()
+    started_at: float = 0.0
+    seconds: float = 0.0
 
     @property
     def holds(self) -> bool:
@@ -170,11 +221,25 @@ class Answer:
 class Observation:
     """Everything known of the world at one moment. A part that was not seen is ``Unknown``, never empty.
 
-    The first two parts are what the API shows. The others are evidence that this run gathered itself.
+    The first part is what the API and the state store show: ``tasks`` are short-lived machines, ``record`` the
+    latest commit in the store, ``at`` when it was looked (epoch seconds). The rest is evidence that this run gathered
+    itself: ``commit_unsure`` is a commit whose answer was lost, ``quiesced`` the machines, by id, that this run made
+    quiesce, with the mark of that drain.
     """
 
     app_exists: bool | Unknown = Unknown.NOT_LOOKED
     machines: tuple[MachineSeen, ...] | Unknown = Unknown.NOT_LOOKED
+    tasks: tuple[MachineSeen, ...] = ()
+    record: Ownership | Unknown | None = Unknown.NOT_LOOKED
+    at: float = 0.0
+    released: bool = False
+    stayed_healthy: bool = False
+    tests: Mapping[str, TestResult] = field(default_factory=dict)
+    owner_checked: bool = False
+    rehearsed: bool = False
+    commit_unsure: bool = False
+    quiesced: Mapping[str, DrainMark] = field(default_factory=dict)
+    baked: bool = False
     proofs: Mapping[str, Proof] = field(default_factory=dict)
     answers: tuple[Answer, ...] | Unknown = Unknown.NOT_LOOKED
     secrets_set: bool = False
@@ -196,7 +261,8 @@ class Observation:
         return replace(self, machines=tuple(by_id.values()))
 
     def without_machines(self, *ids: str) -> Observation:
-        return replace(self, machines=tuple(m for m in self.seen if m.id not in ids))
+        left = tuple(m for m in self.seen if m.id not in ids)
+        return replace(self, machines=left, tasks=tuple(m for m in self.tasks if m.id not in ids))
 
     def with_proofs(self, *proofs: Proof) -> Observation:
         return replace(self, proofs={**self.proofs, **{proof.machine_id: proof for proof in proofs}})
@@ -222,7 +288,9 @@ class Ending(StrEnum):
 
     DEPLOYED = "deployed"
     UNCHANGED = "unchanged"
+    AWAITING_APPROVAL = "awaiting approval"
     ABORTED = "aborted"
+    ROLLED_BACK = "rolled back"
     UNFINISHED = "unfinished"
     DESTROYED = "destroyed"
     UNKNOWN = "unknown"
@@ -251,6 +319,7 @@ class Outcome:
     """The end of a deployment: what serves, what failed, what it took.
 
     ``serving``: the machines that users reach. ``owner``: the release that owns the state, routed or not.
+    ``pending``: the release that is verified, unrouted, and waits for approval.
     """
 
     ending: Ending
@@ -260,10 +329,15 @@ class Outcome:
     window_s: float | None = None
     phases: tuple[PhaseTime, ...] = ()
     proofs: tuple[Proof, ...] = ()
+    tests: tuple[TestResult, ...] = ()
+    pending: Release | None = None
     api_calls: int = 0
     app_created: bool = False
     next_command: str = ""
 
     @property
     def succeeded(self) -> bool:
-        return self.ending in (Ending.DEPLOYED, Ending.UNCHANGED, Ending.DESTROYED)
+        return self.ending in _SUCCESSES
+
+
+_SUCCESSES = (Ending.DEPLOYED, Ending.UNCHANGED, Ending.AWAITING_APPROVAL, Ending.DESTROYED)

@@ -6,17 +6,21 @@ import contextlib
 from dataclasses import replace
 
 from providers.bluegreen.context import Context
-from providers.bluegreen.journal import identify
+from providers.bluegreen.journal import Entry, identify
 from providers.bluegreen.model import CheckSeen, ExitSeen, MachineSeen, Observation, Unknown
+from providers.bluegreen.scene import is_settled
 from providers.fly import Machine, NotFound
 from providers.fly.retries import borne
 from providers.fly.types import Check
+from providers.gates.owners import latest_owner
+from providers.gates.store import StoreError
 
 GONE = frozenset({"destroyed", "destroying", "replaced", "migrated"})
 
 
 async def look(ctx: Context, before: Observation | None = None) -> Observation:
-    """The app and its machines, in two calls; the evidence that a run has gathered ``before`` is kept.
+    """The app and its machines, in two calls, and where they do not tell who owns the state, the store's record of it.
+    The evidence that a run has gathered ``before`` is kept.
 
     A 404, or a list that lacks a machine, proves no absence (INCIDENTS 9): what was there before, or is in Pulumi's
     state, is asked for by its id; an app that is said to be gone although it has to be there makes all of it Unknown.
@@ -36,9 +40,32 @@ async def look(ctx: Context, before: Observation | None = None) -> Observation:
             listed[machine_id] = await _get(ctx, machine_id)
     if any(_unreadable(machine) for machine in listed.values()):
         return replace(before, app_exists=True, machines=Unknown.UNREADABLE)
-    seen = (see(machine, ctx.spec.app) for machine in listed.values() if machine.state not in GONE)
-    ours = (_with_evidence(ctx, machine) for machine in seen if machine)
-    return replace(before, app_exists=True, machines=tuple(ours))
+    ours = [see(machine, ctx.spec.app) for machine in listed.values() if machine.state not in GONE]
+    machines = tuple(_with_evidence(ctx, machine) for machine in ours if machine)
+    tasks = tuple(task for machine in listed.values() if (task := see_task(machine, ctx.spec.app)))
+    observation = replace(before, app_exists=True, machines=machines, tasks=tasks, at=ctx.now())
+    return await _with_record(ctx, observation)
+
+
+async def _with_record(ctx: Context, observation: Observation) -> Observation:
+    """Who owns the state, from the store: read where the machines alone do not tell, and after a commit of our own.
+
+    What this run has read stays right meanwhile: nobody else commits during it. So a restore needs no store, and an
+    outage of S3 does not keep blue from serving.
+    """
+    store = ctx.spec.state_store
+    if observation.record is Unknown.NOT_LOOKED and is_settled(observation):
+        observation = replace(observation, record=None)
+    unread = isinstance(observation.record, Unknown)
+    if store is None or not (unread or ctx.committing):
+        return observation
+    try:
+        record = await latest_owner(ctx.store_of(store.bucket), store.prefix)
+    except StoreError as error:
+        ctx.record_error = str(error)
+        return replace(observation, record=Unknown.NO_RECORD)
+    mine = ctx.committing is None or (record is not None and record.number >= ctx.committing.number)
+    return replace(observation, record=record, commit_unsure=not mine)
 
 
 async def app_is_gone(ctx: Context) -> bool:
@@ -80,9 +107,19 @@ def _unreadable(machine: Machine) -> bool:
 def see(machine: Machine, app: str) -> MachineSeen | None:
     """The machine as ours, or ``None``: its metadata and its name must say so (a clone copies the metadata alone)."""
     known = identify(machine.metadata, app)
-    if known is None or not machine.name.startswith(f"{app}-g{known.release.generation}-"):
+    if known is None or known.task or not machine.name.startswith(f"{app}-g{known.release.generation}-"):
         return None
-    started_at = _started_at(machine)
+    return _seen(machine, known)
+
+
+def see_task(machine: Machine, app: str) -> MachineSeen | None:
+    """A short-lived machine of ours that is still there."""
+    known = identify(machine.metadata, app)
+    ours = known is not None and known.task and machine.name.startswith(f"{app}-task-")
+    return _seen(machine, known) if known and ours and machine.state not in GONE else None
+
+
+def _seen(machine: Machine, known: Entry) -> MachineSeen:
     return MachineSeen(
         id=machine.id,
         name=machine.name,
@@ -91,17 +128,26 @@ def see(machine: Machine, app: str) -> MachineSeen | None:
         state=machine.state,
         cordoned=machine.cordoned,
         instance_id=machine.instance_id,
+        private_ip=machine.private_ip,
+        readable=machine.host_status == "ok",
         cutover=known.cutover,
         serving=known.serving,
         owner=known.owner,
+        drain=known.drain,
+        draining=known.draining,
         state_store=known.state_store,
+        state_proof=known.state_proof,
+        warm_until=known.warm_until,
+        approval_until=known.approval_until,
         app_created=known.app_created,
         image_digest=machine.image_ref.digest,
         checks=tuple(
             _check(check) for check in machine.checks if not check.name.startswith("bg_deployments_")
         ),
         exit=_exit(machine),
-        started_at=started_at,
+        started_at=_since_boot(machine, *_BOOTS),
+        stop_asked_at=_since_boot(machine, "stop"),
+        exited_at=_since_boot(machine, "exit"),
     )
 
 
@@ -109,17 +155,23 @@ def _check(check: Check) -> CheckSeen:
     return CheckSeen(check.name, check.status == "passing", check.output)
 
 
-def _started_at(machine: Machine) -> float:
-    """When the current boot began: the newest start or launch, in epoch seconds."""
-    return next(
-        (event.timestamp / 1000 for event in machine.events if event.type in ("start", "launch")), 0.0
-    )
+_BOOTS = ("start", "launch")
+
+
+def _since_boot(machine: Machine, *types: str) -> float:
+    """When the newest event of these types was, in epoch seconds, unless it is of an earlier boot: then 0."""
+    for event in machine.events:
+        if event.type in types:
+            return event.timestamp / 1000
+        if event.type in _BOOTS:
+            break
+    return 0.0
 
 
 def _exit(machine: Machine) -> ExitSeen | None:
     """How the current boot ended; an exit older than the newest start is of another boot."""
     for event in machine.events:
-        if event.type in ("start", "launch"):
+        if event.type in _BOOTS:
             return None
         if event.type == "exit" and event.request and event.request.exit_event:
             told = event.request.exit_event

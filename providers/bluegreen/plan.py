@@ -43,7 +43,7 @@ def next_step(scene: Scene) -> Step | None:
 
 def _ahead(scene: Scene) -> tuple[Row, ...]:
     rows = table(scene)
-    if scene.intent.goal == "deploy" and scene.committed:
+    if scene.intent.goal in ("deploy", "rollback") and scene.committed:
         commit = next(index for index, row in enumerate(rows) if row.commit)
         return rows[commit:]
     return rows
@@ -58,6 +58,7 @@ class PlannedStep:
     machines: dict[str, int]
     gate: bool
     commit: bool
+    subject: str = ""
 
 
 def rollout(scene: Scene) -> list[PlannedStep]:
@@ -65,7 +66,7 @@ def rollout(scene: Scene) -> list[PlannedStep]:
     if next_step(scene) is None:
         return []
     return [
-        PlannedStep(row.phase, row.do, _by_region(scene, row), row.gate, row.commit)
+        PlannedStep(row.phase, row.do, _by_region(scene, row), row.gate, row.commit, row.subject)
         for row in _ahead(scene)
         if _to_be_done(row, scene)
     ]
@@ -75,7 +76,14 @@ def _to_be_done(row: Row, scene: Scene) -> bool:
     """Not done yet, or done only because its machines do not exist yet."""
     if row.repair and not scene.committed:
         return False
-    return not row.done(scene) or (row.on is Role.GREEN and not row.repair and not all_created(scene))
+    always = row.on is Role.GREEN and not row.repair and not row.if_needed and _will_be_new(scene, row)
+    return not row.done(scene) or always
+
+
+def _will_be_new(scene: Scene, row: Row) -> bool:
+    """Whether the row seems done only because green's machines do not exist yet. Gates have conditions of their own."""
+    own_condition = row.do in (Do.STAY_HEALTHY, Do.REHEARSE, Do.AWAIT_APPROVAL, Do.BAKE)
+    return not own_condition and not all_created(scene)
 
 
 def _by_region(scene: Scene, row: Row) -> dict[str, int]:
@@ -85,6 +93,6 @@ def _by_region(scene: Scene, row: Row) -> dict[str, int]:
         return dict(sorted(scene.intent.spec.regions.items()))
     counts: dict[str, int] = {}
     for machine in scene.of(row.on):
-        if row.do is not Do.PROVE_SAVED or machine.state_store:
+        if row.do is not Do.PROVE_SAVED or machine.must_prove:
             counts[machine.region] = counts.get(machine.region, 0) + 1
     return dict(sorted(counts.items()))

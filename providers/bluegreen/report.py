@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from providers.bluegreen import durations
-from providers.bluegreen.model import Cluster, Ending, Outcome, Phase, Proof
+from providers.bluegreen.lifecycle import Do
+from providers.bluegreen.model import Cluster, Ending, Outcome, Phase, Proof, Role
 from providers.bluegreen.plan import PlannedStep
 from providers.bluegreen.scene import Scene
 from providers.bluegreen.spec import Spec
@@ -14,6 +15,7 @@ from providers.bluegreen.spec import Spec
 _NEXT = {
     Ending.ABORTED: "Mend the cause.",
     Ending.UNFINISHED: "The commit point is passed; the next run does the rest.",
+    Ending.ROLLED_BACK: "The state is back with the release before. Mend the cause.",
     Ending.UNKNOWN: "Nothing was destroyed for it; the next run looks again, and finishes or undoes.",
 }
 
@@ -36,35 +38,76 @@ def plan_lines(scene: Scene, steps: list[PlannedStep]) -> list[str]:
     for phase, group in groupby(steps, key=lambda step: step.phase):
         deadline = durations.text(intent.spec.deadline_s(phase))
         lines.append(f"  {phase} (within {deadline})")
-        lines += [f"    {_step_line(step)}" for step in group]
+        lines += [f"    {_step_line(step, intent.spec)}" for step in group]
     return lines + [f"  {note}" for note in _notes(scene, steps)]
 
 
-def _step_line(step: PlannedStep) -> str:
+def _step_line(step: PlannedStep, spec: Spec) -> str:
     where = f": {machines(step.machines)}" if step.machines else ""
     names = [mark for mark, holds in (("gate", step.gate), ("commit point", step.commit)) if holds]
     marks = f" [{', '.join(names)}]" if names else ""
-    return f"{step.do}{where}{marks}"
+    return f"{step.do}{_detail(step, spec)}{where}{marks}"
+
+
+def _detail(step: PlannedStep, spec: Spec) -> str:
+    """What is particular to one step, from the configuration."""
+    if step.subject:
+        test = next(test for test in spec.tests if test.name == step.subject)
+        return f" {test.name} ({test.type}, {test.scope}, within {test.deadline})"
+    told = {
+        Do.STAY_HEALTHY: f" (for {spec.min_healthy})",
+        Do.BAKE: f" (for {spec.bake})",
+        Do.KEEP_WARM: f" (for {spec.keep_warm})",
+    }
+    return told.get(step.do, "")
 
 
 def _notes(scene: Scene, steps: list[PlannedStep]) -> Iterator[str]:
-    """What this rollout does not promise, said before it runs."""
-    spec = scene.intent.spec
-    if not scene.blue:
+    """What this rollout does not promise, and what follows from it, said before it runs."""
+    doing = {step.do for step in steps}
+    yield from _of_warm(scene, doing)
+    if Do.AWAIT_APPROVAL in doing:
+        yield "note: ends with green verified and unrouted; goes on once approved_release names its release"
+    drained = doing & {Do.STOP, Do.QUIESCE, Do.READ_EXITS}
+    if not scene.blue or not drained:
         return
     if scene.intent.cutover == "overlap":
         yield "note: overlap routes green while blue still runs; saved state is not proven"
         return
-    moved = {machine.state_store for machine in scene.blue if machine.state_store} - {_location(spec)}
+    yield from _of_the_drain(scene)
+    spec = scene.intent.spec
+    longest = durations.text(spec.deadline_s(Phase.DRAIN_OLD) + spec.deadline_s(Phase.SWITCH_ROUTES))
+    yield f"handoff window: blue's first cordon to green's first answer; blue's drain and a moment, {longest} at most"
+
+
+def _of_warm(scene: Scene, doing: set[Do]) -> Iterator[str]:
+    if any(machine.serving for machine in scene.green) and Do.START in doing and not scene.committed:
+        yield f"note: green {scene.intent.release} is kept warm: its machines are started, not built"
+    over = {m.release for m in scene.of(Role.OTHERS) if m.warm_until and m.warm_until <= scene.observation.at}
+    for release in sorted(over):
+        yield f"note: release {release} was kept warm, and its time is over: it is destroyed"
+
+
+def _of_the_drain(scene: Scene) -> Iterator[str]:
+    """What is proven of blue's state, and what is not."""
+    moved = {machine.state_store for machine in scene.blue if machine.state_store} - {
+        _location(scene.intent.spec)
+    }
     if moved:
         yield f"WARNING: state_store moves: green never sees what blue saves to {', '.join(sorted(moved))}"
     for machine in scene.blue:
         if machine.id in scene.intent.lost:
             yield f"note: machine {machine.id} ({machine.name}) {machine.exit} already; what it had not saved is lost"
-    if not all(machine.state_store for machine in scene.blue):
+    if not all(machine.must_prove for machine in scene.blue):
         yield "note: blue has no state_store; that it exits with 0 is the only evidence that its state is saved"
-    longest = durations.text(spec.deadline_s(Phase.DRAIN_OLD) + spec.deadline_s(Phase.SWITCH_ROUTES))
-    yield f"handoff window: blue's first cordon to green's first answer; blue's drain and a moment, {longest} at most"
+    kinds = {machine.drain.type for machine in scene.blue}
+    if "stop" in kinds:
+        yield (
+            "note: blue drains by its stop signal: what it has not saved when Fly kills it is lost "
+            "(drain: request proves while it is alive)"
+        )
+    else:
+        yield f"note: blue drains by {kinds.pop()}: proven while alive; a failed proof costs nothing, blue resumes"
 
 
 def _location(spec: Spec) -> str:
@@ -89,6 +132,11 @@ def serving_text(outcome: Outcome) -> str:
 
 def outcome_text(app: str, outcome: Outcome) -> str:
     """One line for a success; for a failure what serves, why, and the next command."""
+    if outcome.pending:
+        return (
+            f"{app}: green {outcome.pending} is verified and unrouted; {serving_text(outcome)}\n"
+            f"  Next: set approved_release to {outcome.pending}, then {outcome.next_command}"
+        )
     if outcome.failure is None:
         return f"{app}: {outcome.ending}; {serving_text(outcome)}{_figures(outcome)}"
     failure = outcome.failure
@@ -102,7 +150,8 @@ def outcome_text(app: str, outcome: Outcome) -> str:
 
 def _figures(outcome: Outcome) -> str:
     window = f"; handoff window {outcome.window_s:.2f} s" if outcome.window_s is not None else ""
-    return f"{window}{_proven(outcome.proofs)}"
+    tests = f"; {len(outcome.tests)} tests passed" if outcome.tests else ""
+    return f"{window}{_proven(outcome.proofs)}{tests}"
 
 
 def _proven(proofs: tuple[Proof, ...]) -> str:

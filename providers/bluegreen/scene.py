@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal
 
 from pydantic import SecretStr
 
-from providers.bluegreen.model import Cluster, Cutover, MachineSeen, Observation, Release, Role, Unknown
+from providers.bluegreen.durations import seconds
+from providers.bluegreen.model import (
+    Cluster,
+    Cutover,
+    MachineSeen,
+    Observation,
+    Ownership,
+    Release,
+    Role,
+    Unknown,
+)
 from providers.bluegreen.spec import Spec
 
-Goal = Literal["deploy", "restore", "destroy"]
+Goal = Literal["deploy", "restore", "destroy", "rollback", "stay"]
 
 
 @dataclass(frozen=True)
 class Intent:
     """What a run is to reach. Decided once at its start, and by one function: ``resolve``.
 
-    ``release`` is green's. ``blue`` is the release that serves until the switch, ``None`` on a first deploy.
+    ``release`` is green's. ``blue`` is the release that serves until the switch, ``None`` on a first deploy. A
+    rollback exchanges the two; ``stay`` keeps blue serving after a rollback that failed.
     ``disturbed``: blue was cordoned or stopped, so a restore has to prove that it answers again.
     ``previous_secrets``: blue's values of the secrets that this deployment changes (``None``: it had none of that
     name); machines read secrets when they start, so blue needs its own back before it is started again.
@@ -39,7 +50,12 @@ class Intent:
 
     @property
     def wanted(self) -> dict[str, str]:
-        """Green's machines: deterministic name → region. A second create of a name answers 409."""
+        """Green's machines: deterministic name → region. A second create of a name answers 409.
+
+        A rollback goes back to machines that exist, whatever today's spec says of them.
+        """
+        if self.goal != "deploy":
+            return {}
         return {
             machine_name(self.spec.app, self.release, region, index): region
             for region, count in sorted(self.spec.regions.items())
@@ -78,18 +94,51 @@ class Scene:
 
     def of(self, role: Role) -> tuple[MachineSeen, ...]:
         """The machines that a step is about."""
+        if role is Role.BLUE:
+            return tuple(m for m in self.blue if m.id not in self.intent.lost)
+        if role is Role.OTHERS:
+            return tuple(m for m in self.blue + self.rest if m.release != self.kept_warm)
         return {
-            Role.BLUE: tuple(m for m in self.blue if m.id not in self.intent.lost),
             Role.GREEN: self.green,
-            Role.STRAY: tuple(m for m in self.rest if not is_committed(m.release, self.observation)),
-            Role.OTHERS: self.blue + self.rest,
+            Role.STRAY: tuple(m for m in self.rest if not rank(m.release, self.observation)),
+            Role.TASK: self.observation.tasks,
             Role.ALL: self.blue + self.green + self.rest,
         }[role]
+
+    @cached_property
+    def kept_warm(self) -> Release | None:
+        """The one older release whose stopped machines are kept for a fast way back."""
+        if self.intent.goal != "deploy" or not seconds(self.intent.spec.keep_warm):
+            return None
+        warm = [cluster for cluster in clusters(self.observation) if is_warm(cluster, self.observation)]
+        others = [cluster.release for cluster in warm if cluster.release != self.intent.release]
+        return max(others, key=lambda release: rank(release, self.observation), default=None)
+
+    @cached_property
+    def ownership(self) -> Ownership | None:
+        """The latest commit that is known."""
+        return latest(self.observation)
 
     @property
     def committed(self) -> bool:
         """Whether green is past its commit point."""
-        return is_committed(self.intent.release, self.observation)
+        return self.ownership is not None and self.ownership.release == self.intent.release
+
+    def number_of(self, release: Release) -> int:
+        """The number of a release's latest commit, where that is the latest of all; else the next one."""
+        if self.ownership is None:
+            return 1
+        return self.ownership.number + (self.ownership.release != release)
+
+    def proven(self, machine: MachineSeen) -> bool:
+        """Whether the record of its proven routing still counts: of the latest commit, and nothing happened since."""
+        current = self.ownership is not None and machine.serving == self.ownership.number
+        return current and not machine.touched
+
+    def routed(self, machine: MachineSeen) -> bool:
+        """Whether users can reach it, as far as is known: running, uncordoned, and registered with the proxy."""
+        reachable = machine.state == "started" and not machine.cordoned
+        return reachable and (self.proven(machine) or machine.registered)
 
     @property
     def owner(self) -> Release | None:
@@ -99,7 +148,7 @@ class Scene:
     @property
     def serving(self) -> Cluster | None:
         """The owner's machines that users reach; ``None`` where they reach none."""
-        routed = tuple(machine for machine in self._of(self.owner) if machine.routed)
+        routed = tuple(machine for machine in self._of(self.owner) if self.routed(machine))
         return Cluster(self.owner, routed) if self.owner and routed else None
 
 
@@ -109,22 +158,55 @@ def clusters(observation: Observation) -> list[Cluster]:
     return [Cluster(r, tuple(m for m in observation.seen if m.release == r)) for r in releases]
 
 
-def is_committed(release: Release, observation: Observation) -> bool:
-    """Whether a release is past its commit point: the state was recorded as its own, or its routing as proven.
+def _commits(observation: Observation) -> Iterator[Ownership]:
+    """Every commit that something tells of: the state store, and what was written on machines.
 
     Routing itself proves nothing: whether a machine that was created unrouted shows as cordoned is undocumented
     (docs/adr/0002).
     """
-    return any(
-        machine.owner == str(release) or (machine.release == release and machine.serving)
-        for machine in observation.seen
-    )
+    if isinstance(observation.record, Ownership):
+        yield observation.record
+    for machine in observation.seen:
+        if machine.owner:
+            yield machine.owner
+        if machine.serving:
+            yield Ownership(machine.serving, machine.release)
+
+
+def latest(observation: Observation) -> Ownership | None:
+    """The latest commit: who owns the state."""
+    return max(_commits(observation), default=None)
+
+
+def rank(release: Release, observation: Observation) -> int:
+    """The number of the latest commit that made this release the owner; 0 if none did."""
+    return max((c.number for c in _commits(observation) if c.release == release), default=0)
 
 
 def newest_committed(observation: Observation) -> Cluster | None:
-    """The cluster that owns the state, as far as the machines tell."""
-    committed = [cluster for cluster in clusters(observation) if is_committed(cluster.release, observation)]
-    return committed[-1] if committed else None
+    """The cluster that owns the state, as far as there are machines of it."""
+    return next(iter(_by_rank(observation)), None)
+
+
+def _by_rank(observation: Observation) -> list[Cluster]:
+    """The clusters that own or owned the state, the owner first."""
+    ranked = [(rank(cluster.release, observation), cluster) for cluster in clusters(observation)]
+    return [cluster for number, cluster in sorted(ranked, key=lambda pair: -pair[0]) if number]
+
+
+def is_warm(cluster: Cluster, observation: Observation) -> bool:
+    """Whether a cluster that once served is kept, stopped, and not for too long yet."""
+    return all(m.state == "stopped" and m.warm_until > observation.at for m in cluster.machines)
+
+
+def is_settled(observation: Observation) -> bool:
+    """Whether the machines alone tell who owns the state: one cluster serves, proven, beside none but warm ones."""
+    owner = newest_committed(observation)
+    if owner is None:
+        return not observation.seen
+    others = [machine for machine in observation.seen if machine.release != owner.release]
+    serves = all(m.serving and m.state == "started" and not m.cordoned for m in owner.machines)
+    return serves and all(machine.warm_until and machine.state == "stopped" for machine in others)
 
 
 def resolve(
@@ -141,16 +223,14 @@ def resolve(
     every machine is gone. ``nonce`` goes into the name of a new release. Raises ``ValueError`` where the machines are
     unknown.
     """
-    found = clusters(observation)
-    committed = [cluster for cluster in found if is_committed(cluster.release, observation)]
     current = newest_committed(observation)
     if goal == "destroy":
         nothing = Release(known_generation + 1, "destroy")
         return _intent(goal, spec, nothing, current, told_by=current)
-    green = _green(spec, found, current, Release(known_generation + 1, spec.digest, nonce))
-    older = [cluster for cluster in committed if cluster.release < green]
-    unfinished = next((cluster for cluster in found if cluster.release == green), None)
-    return _intent(goal, spec, green, older[-1] if older else None, told_by=unfinished)
+    green = _green(spec, observation, current, Release(known_generation + 1, spec.digest, nonce))
+    older = [c for c in _by_rank(observation) if c.release != green and not is_warm(c, observation)]
+    unfinished = next((cluster for cluster in clusters(observation) if cluster.release == green), None)
+    return _intent(goal, spec, green, older[0] if older else None, told_by=unfinished)
 
 
 def _intent(
@@ -158,28 +238,83 @@ def _intent(
 ) -> Intent:
     """What began under one cutover ends under it: ``told_by`` is the cluster that records which."""
     cutover = told_by.machines[0].cutover if told_by else spec.cutover
-    lost = frozenset(machine.id for machine in blue.machines if machine.lost) if blue else frozenset()
-    return Intent(goal, spec, green, blue.release if blue else None, cutover, lost=lost)
+    return Intent(goal, spec, green, blue.release if blue else None, cutover, lost=_lost(blue))
 
 
-def _green(spec: Spec, found: list[Cluster], current: Cluster | None, new: Release) -> Release:
+def _lost(blue: Cluster | None) -> frozenset[str]:
+    return frozenset(machine.id for machine in blue.machines if machine.lost) if blue else frozenset()
+
+
+def _green(spec: Spec, observation: Observation, current: Cluster | None, new: Release) -> Release:
+    """The release that serves already, one that was begun, one that is kept warm, or a new one."""
     if current and current.release.digest == spec.digest and len(current.machines) == spec.machine_count:
         return current.release
-    newest = found[-1].release if found else None
-    unfinished = newest and (current is None or newest > current.release)
-    if newest and unfinished and newest.digest == spec.digest:
-        return newest
-    return replace(new, generation=max(new.generation, newest.generation + 1 if newest else 1))
+    found = clusters(observation)
+    newest = found[-1] if found else None
+    if newest and newest.release.digest == spec.digest and _unfinished(newest, observation):
+        return newest.release
+    for cluster in _by_rank(observation):
+        whole = len(cluster.machines) == spec.machine_count
+        if cluster.release.digest == spec.digest and whole and _reusable(cluster, observation):
+            return cluster.release
+    return replace(new, generation=max(new.generation, newest.release.generation + 1 if newest else 1))
+
+
+def _unfinished(cluster: Cluster, observation: Observation) -> bool:
+    """Begun, never committed, and not waiting for an approval that did not come in time."""
+    late = any(
+        machine.approval_until and machine.approval_until <= observation.at for machine in cluster.machines
+    )
+    return not rank(cluster.release, observation) and not late
+
+
+def _reusable(cluster: Cluster, observation: Observation) -> bool:
+    """Kept warm and still in time, or started out of that by a run that was killed."""
+    return all(m.warm_until > observation.at and m.cordoned for m in cluster.machines)
+
+
+def awaiting(scene: Scene) -> Release | None:
+    """Green, where it waits for approval and may still wait."""
+    at = scene.observation.at
+    waits = bool(scene.green) and all(machine.approval_until > at for machine in scene.green)
+    return scene.intent.release if waits and not scene.committed else None
 
 
 def restoring(scene: Scene, *, remove_app: bool) -> Intent:
     """The intent that undoes ``scene``'s: blue serves again, green is gone, and so is an app made for it."""
-    disturbed = any(machine.cordoned or machine.state != "started" for machine in scene.of(Role.BLUE))
+    blue = scene.of(Role.BLUE)
+    disturbed = any(machine.cordoned or machine.draining or machine.state != "started" for machine in blue)
     return replace(
         scene.intent, goal="restore", disturbed=disturbed, remove_app=remove_app and not scene.blue
     )
 
 
+def rolling_back(scene: Scene) -> Scene:
+    """The scene with the roles exchanged: what was deployed is drained, and the release before takes the state back.
+
+    Evidence about green is of the other cluster then, and does not count.
+    """
+    assert scene.intent.blue is not None
+    failed = Cluster(scene.intent.release, scene.green)
+    intent = replace(
+        scene.intent,
+        goal="rollback",
+        release=scene.intent.blue,
+        blue=scene.intent.release,
+        lost=_lost(failed),
+    )
+    observation = replace(scene.observation, answers=Unknown.NOT_LOOKED, green_seen_again=False)
+    return Scene(intent, observation)
+
+
+def staying(scene: Scene) -> Intent:
+    """The intent after a rollback that failed before its commit: what serves (its blue) goes on serving."""
+    return replace(scene.intent, goal="stay")
+
+
 def known(observation: Observation) -> bool:
     """Whether the parts that decisions rest on were seen."""
-    return not isinstance(observation.machines, Unknown) and not isinstance(observation.app_exists, Unknown)
+    parts = (observation.machines, observation.app_exists)
+    return (
+        not any(isinstance(part, Unknown) for part in parts) and observation.record is not Unknown.NO_RECORD
+    )

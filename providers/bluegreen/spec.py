@@ -4,61 +4,39 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from typing import Annotated, Any, Literal
 
-import httpx
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, model_validator
 
 from providers.bluegreen.durations import Duration, seconds
 from providers.bluegreen.model import Phase
+from providers.bluegreen.spec_gates import (
+    Drain,
+    ManifestProof,
+    Rehearsal,
+    ReleaseCommand,
+    StateProof,
+    StopDrain,
+    Test,
+)
+from providers.bluegreen.spec_rules import gate_faults
+from providers.bluegreen.spec_types import (
+    AppName,
+    Bucket,
+    ImageReference,
+    Part,
+    Port,
+    Prefix,
+    RegionCode,
+    Url,
+    UrlPath,
+)
 
-
-def _matching(pattern: str, what: str) -> AfterValidator:
-    """A pattern whose refusal says what is wanted; ``what`` completes "… is not"."""
-
-    def check(value: str) -> str:
-        if not re.fullmatch(pattern, value):
-            raise ValueError(f'"{value}" is not {what}')
-        return value
-
-    return AfterValidator(check)
-
-
-AppName = Annotated[
-    str,
-    _matching(r"[a-z][a-z0-9-]{0,61}[a-z0-9]", "an app name: letters, digits and dashes, from a letter on"),
-]
-RegionCode = Annotated[str, _matching(r"[a-z]{3}", "a region code: Fly's have three letters")]
-ImageReference = Annotated[str, _matching(r"\S+", "an image reference")]
-
-
-def _url(value: str) -> str:
-    try:
-        url = httpx.URL(value)
-    except httpx.InvalidURL:
-        url = httpx.URL()
-    if url.scheme not in ("http", "https") or not url.host:
-        raise ValueError(f'"{value}" is not a URL with http:// or https://')
-    return value
-
-
-Url = Annotated[str, AfterValidator(_url)]
-UrlPath = Annotated[str, _matching(r"/\S*", "a path: it starts with a slash")]
-Bucket = Annotated[str, _matching(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "a bucket name")]
-Prefix = Annotated[str, _matching(r"([^/].*/)?", "a key prefix: it is empty, or ends with a slash")]
-Port = Annotated[int, Field(ge=1, le=65535)]
 LONGEST_STOP_S = 300
 """Fly kills a machine after at most this long, whatever ``stop_config.timeout`` asks for."""
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", coerce_numbers_to_str=True, hide_input_in_errors=True
-    )
-
-
-class Guest(_Part):
+class Guest(Part):
     """The machine's size. Default: Fly's smallest, ``shared-cpu-1x`` with 256 MB."""
 
     cpu_kind: Literal["shared", "performance"] = "shared"
@@ -66,7 +44,7 @@ class Guest(_Part):
     memory_mb: int = Field(default=256, ge=256)
 
 
-class Check(_Part):
+class Check(Part):
     """A health check. ``path`` belongs to ``http`` checks, and they need one."""
 
     type: Literal["http", "tcp"]
@@ -84,7 +62,7 @@ class Check(_Part):
         return self
 
 
-class ServicePort(_Part):
+class ServicePort(Part):
     """One public port and what Fly's edge does on it, e.g. ``tls``, ``http``."""
 
     port: Port
@@ -92,7 +70,7 @@ class ServicePort(_Part):
     force_https: bool = False
 
 
-class Concurrency(_Part):
+class Concurrency(Part):
     """The load, in connections or requests, at which the proxy prefers (soft) and refuses (hard) other machines."""
 
     type: Literal["connections", "requests"] = "connections"
@@ -100,7 +78,7 @@ class Concurrency(_Part):
     hard_limit: int = Field(default=25, ge=1)
 
 
-class Service(_Part):
+class Service(Part):
     """One port of the app that Fly's proxy routes to. Its ``checks`` gate routing, and the verify phase."""
 
     internal_port: Port
@@ -113,7 +91,7 @@ class Service(_Part):
     checks: tuple[Check, ...] = ()
 
 
-class StopConfig(_Part):
+class StopConfig(Part):
     """How a machine is stopped: the signal, and after how long Fly kills it (at most 300 s)."""
 
     signal: Literal["SIGTERM", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGHUP"] = "SIGTERM"
@@ -128,17 +106,21 @@ class StopConfig(_Part):
         return self
 
 
-class Deadlines(_Part):
-    """How long each phase may take. A phase over its deadline fails: before the commit point blue serves again."""
+class Deadlines(Part):
+    """How long each phase may take. A phase over its deadline fails: before the commit point blue serves again.
+
+    ``approval`` is how long a verified green waits for it, from run to run, before it is discarded.
+    """
 
     create_new: Duration = "5m"
     verify: Duration = "5m"
     drain_old: Duration = "6m"
     switch_routes: Duration = "2m"
     retire_old: Duration = "5m"
+    approval: Duration = "24h"
 
 
-class StateStore(_Part):
+class StateStore(Part):
     """The S3 bucket the app saves its state to, and the key prefix (empty, or ending with ``/``) it saves it under.
 
     ``endpoint_url`` and ``region`` default to boto3's own (``AWS_ENDPOINT_URL_S3``, ``AWS_REGION``); credentials are
@@ -155,7 +137,7 @@ class StateStore(_Part):
         return f"s3://{self.bucket}/{self.prefix}"
 
 
-class RoutingProbe(_Part):
+class RoutingProbe(Part):
     """What the deployer asks from outside, on fresh connections, to prove who answers.
 
     ``machine_key`` names the field of a JSON answer that holds the answering machine's id (``FLY_MACHINE_ID``).
@@ -166,7 +148,7 @@ class RoutingProbe(_Part):
     machine_key: str | None = None
 
 
-class Spec(_Part):
+class Spec(Part):
     """Everything a deployment needs to know.
 
     ``regions`` maps a region code to its number of machines. ``env`` is visible in Fly's API and in Pulumi's plan;
@@ -188,6 +170,18 @@ class Spec(_Part):
     deadlines: Deadlines = Deadlines()
     state_store: StateStore | None = None
     cutover: Literal["handoff", "overlap"] = "handoff"
+    tunnel: Literal["direct", "fly-proxy"] = "fly-proxy"
+    release_command: ReleaseCommand | None = None
+    min_healthy: Duration = "0s"
+    tests: tuple[Test, ...] = ()
+    rehearsal: Rehearsal | None = None
+    approval: Literal["none", "manual"] = "none"
+    approved_release: str | None = None
+    drain: Drain = StopDrain()
+    state_proof: StateProof = ManifestProof()
+    bake: Duration = "0s"
+    keep_warm: Duration = "0s"
+    keep_failed_green: bool = False
     public_url: Url | None = None
     routing_probe: RoutingProbe = RoutingProbe()
     api_url: Url | None = None
@@ -205,6 +199,17 @@ class Spec(_Part):
                 'proves nothing unless it names its machine, e.g. {"path": "/version", "machine_key": "machine_id"}'
             )
         return self
+
+    @model_validator(mode="after")
+    def _gates_can_be_run(self) -> Spec:
+        for fault in gate_faults(self):
+            raise ValueError(fault)
+        return self
+
+    @property
+    def proves_state(self) -> bool:
+        """Whether anything but blue's exit code can tell that its state is saved."""
+        return self.state_store is not None or self.state_proof.type in ("http", "command")
 
     @property
     def url(self) -> str:
@@ -226,7 +231,15 @@ class Spec(_Part):
         wanted = self.model_dump(mode="json", include=_IN_DIGEST)
         wanted["secret_env"] = self._secrets_fingerprint()
         wanted["state_store"] = self.state_store.location if self.state_store else None
+        wanted |= self._handover()
         return hashlib.sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()[:10]
+
+    def _handover(self) -> dict[str, Any]:
+        """How this release's machines drain and prove: recorded on them, for the deploy that comes after."""
+        parts = {"drain": self.drain.model_dump(mode="json")} if self.drain.type != "stop" else {}
+        if self.state_proof.type != "manifest":
+            parts["state_proof"] = self.state_proof.model_dump(mode="json", include={"type", "key"})
+        return parts
 
     def _secrets_fingerprint(self) -> str:
         """Changes with any secret and gives none away: scrypt makes guessing through a ten-digit digest hopeless."""
@@ -237,11 +250,20 @@ class Spec(_Part):
 
     def deadline_s(self, phase: Phase) -> float:
         """The deadline of a phase in seconds. A restore may wait for a stop, then for a start and its checks."""
-        if phase is Phase.RESTORE_OLD:
-            return self.deadline_s(Phase.DRAIN_OLD) + self.deadline_s(Phase.VERIFY)
+        parts = _MADE_OF.get(phase)
+        if parts:
+            return sum(map(self.deadline_s, parts))
+        if phase is Phase.BAKE:
+            return seconds(self.bake) + BAKE_SLACK_S
         return seconds(getattr(self.deadlines, phase.replace("-", "_")))
 
 
+BAKE_SLACK_S = 60.0
+"""For the looks of a bake that are under way when its time is over."""
+_MADE_OF = {
+    Phase.RESTORE_OLD: (Phase.DRAIN_OLD, Phase.VERIFY),
+    Phase.ROLL_BACK: (Phase.VERIFY, Phase.DRAIN_OLD, Phase.SWITCH_ROUTES),
+}
 _IN_DIGEST = {"app", "image", "regions", "guest", "env", "services", "checks", "stop_config"}
 
 

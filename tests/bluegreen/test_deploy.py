@@ -207,12 +207,12 @@ def test_an_unreadable_store_is_not_an_empty_one() -> None:
 
     async def test(kit: Kit) -> None:
         await serve_v1(kit)
-        kit.store.down = True
+        kit.store.unreadable = "manifests/"
         outcome = await kit.deploy(SPEC2)
         assert outcome.ending is Ending.ABORTED
         assert outcome.failure
         assert "cannot be read" in " ".join(outcome.failure.reasons)
-        kit.store.down = False
+        kit.store.unreadable = ""
         assert (await kit.deploy(SPEC2)).ending is Ending.DEPLOYED
         assert kit.routed() == whole(kit)
 
@@ -224,10 +224,10 @@ def test_the_manifest_of_an_aborted_drain_proves_nothing_later() -> None:
 
     async def test(kit: Kit) -> None:
         await serve_v1(kit)
-        kit.store.down = True
+        kit.store.unreadable = "manifests/"
         kit.runtime.script("rooms-g1-*", kit.app(saves=False))
         await kit.deploy(SPEC2)
-        kit.store.down = False
+        kit.store.unreadable = ""
         outcome = await kit.deploy(SPEC2)
         assert outcome.ending is Ending.ABORTED
         assert outcome.failure
@@ -596,7 +596,7 @@ def test_every_ending_is_told_with_what_serves_and_what_to_do_next() -> None:
 
     async def test(kit: Kit) -> None:
         await serve_v1(kit)
-        kit.store.down = True
+        kit.store.unreadable = "manifests/"
         text = outcome_text("rooms", await kit.deploy(SPEC2))
         assert "aborted in drain-old" in text
         assert "serving: release 1-" in text

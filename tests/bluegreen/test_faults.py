@@ -15,6 +15,8 @@ from tests.bluegreen.virtual import V1, V2, Kit, simulate
 from tests.bluegreen.worlds import spec
 
 SPEC1, SPEC2, SPEC3 = spec(image=V1), spec(image=V2), spec(image=V2, env={"X": "3"})
+BY_REQUEST = {"drain": {"type": "request"}}
+DRAINS = {"stop": (SPEC1, SPEC2), "request": (spec(image=V1, **BY_REQUEST), spec(image=V2, **BY_REQUEST))}
 PROXY_LEARNS_S = 1.0
 
 
@@ -29,39 +31,43 @@ async def run(kit: Kit, wanted=SPEC2) -> Outcome | None:
     return outcome
 
 
-def calls_of_an_update() -> int:
+def calls_of_an_update(old, new) -> int:
     """How many calls a faultless update makes."""
     counted = []
 
     async def test(kit: Kit) -> None:
-        await kit.deploy(SPEC1)
+        await kit.deploy(old)
         kit.http = Faulty(kit.http)
-        await kit.deploy(SPEC2)
+        await kit.deploy(new)
         counted.append(len(kit.http.calls))
 
     simulate(test)
     return counted[0]
 
 
-CALLS = calls_of_an_update()
+CALLS = {drain: calls_of_an_update(*specs) for drain, specs in DRAINS.items()}
 
 
 @pytest.mark.parametrize("fault", ["500 applied", "reset applied", "reset", "403", "404", "empty"])
-def test_a_fault_at_any_call_ends_with_one_named_cluster(fault: Fault) -> None:
+@pytest.mark.parametrize("drain", DRAINS)
+def test_a_fault_at_any_call_ends_with_one_named_cluster(drain: str, fault: Fault) -> None:
     """The outcome says what the routes say, nothing is lost, the next run finishes, the one after changes nothing."""
-    for at in range(1, CALLS + 1):
+    old, new = DRAINS[drain]
+    for at in range(1, CALLS[drain] + 1):
 
         async def test(kit: Kit, at: int = at) -> None:
-            await kit.deploy(SPEC1)
+            await kit.deploy(old)
+            kit.edit_everywhere()
             real = kit.http
             kit.http = Faulty(real, fault, at)
-            check_world(kit, await run(kit))
+            check_world(kit, await run(kit, new))
             kit.http = real
-            second = await run(kit)
+            second = await run(kit, new)
             check_world(kit, second)
             assert second
             assert second.succeeded
-            third = await run(kit)
+            assert kit.lost() == set()
+            third = await run(kit, new)
             assert third
             assert third.ending is Ending.UNCHANGED
             assert {machine.name for machine in kit.machines()} == kit.routed()
@@ -73,7 +79,7 @@ def test_a_fault_at_any_call_ends_with_one_named_cluster(fault: Fault) -> None:
 @pytest.mark.parametrize("wanted", [SPEC1, SPEC2, SPEC3], ids=["back to the old", "the same", "another"])
 def test_a_killed_run_is_finished_or_undone_by_the_next(when: Fault, wanted) -> None:
     """Killed at any call: the next run brings the world to its own spec, whichever that is, and nothing is lost."""
-    for at in range(1, CALLS + 1):
+    for at in range(1, CALLS["stop"] + 1):
 
         async def test(kit: Kit, at: int = at) -> None:
             await kit.deploy(SPEC1)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,44 +15,17 @@ from providers.bluegreen.failures import NotYet
 from providers.bluegreen.model import Answer, Outcome
 from providers.bluegreen.spec import Spec
 from providers.fly import connect
-from providers.gates.store import Head, StoreError
+from providers.tunnels import direct
 from simulator.http import create_app
-from simulator.runtime import Boot
+from simulator.private_network import PrivateNetwork
 from simulator.runtime_virtual import Behaviour, VirtualRuntime
 from simulator.world import World
 from tests import virtual_time
+from tests.bluegreen.memory_store import MemoryStore
+from tests.bluegreen.scripted_app import ScriptedApp
 
 V1, V2 = "registry.fly.io/rooms:v1", "registry.fly.io/rooms:v2"
 TOKEN = "local"
-
-
-@dataclass
-class MemoryStore:
-    """A bucket in memory; ``down`` makes every question fail."""
-
-    objects: dict[str, bytes] = field(default_factory=dict)
-    down: bool = False
-
-    def put(self, key: str, content: bytes) -> str:
-        self.objects[key] = content
-        return etag(content)
-
-    async def read(self, key: str) -> bytes | None:
-        self._must_be_up()
-        return self.objects.get(key)
-
-    async def head(self, key: str) -> Head | None:
-        self._must_be_up()
-        content = self.objects.get(key)
-        return None if content is None else Head(etag(content), len(content))
-
-    def _must_be_up(self) -> None:
-        if self.down:
-            raise StoreError("the store does not answer")
-
-
-def etag(content: bytes) -> str:
-    return f'"{hashlib.md5(content, usedforsecurity=False).hexdigest()}"'
 
 
 @dataclass(frozen=True)
@@ -79,9 +50,9 @@ class Kit:
     runtime: VirtualRuntime
     http: httpx.AsyncBaseTransport
     store: MemoryStore
+    scripted: ScriptedApp
     said: list[str] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
-    booted_at: dict[str, float] = field(default_factory=dict)
 
     async def deploy(self, spec: Spec, **request: Any) -> Outcome:
         """One run of the deployment, over a connection of its own."""
@@ -94,9 +65,18 @@ class Kit:
     async def context(self, spec: Spec, token: str = TOKEN) -> AsyncIterator[Context]:
         async with connect(token, "http://fly.test", transport=self.http) as api:
             prober = RouteProber(self.world, spec.app)
-            yield Context(
-                api, spec, lambda bucket: self.store, prober, self.said.append, self.world.clock.now
-            )
+            network = PrivateNetwork(self.runtime)
+            async with direct() as tunnels, httpx.AsyncClient(transport=network) as private:
+                yield Context(
+                    api,
+                    spec,
+                    lambda bucket: self.store,
+                    prober,
+                    tunnels,
+                    private,
+                    self.said.append,
+                    self.world.clock.now,
+                )
 
     def _expected(self) -> frozenset[str]:
         """As Pulumi's state: what the last success said."""
@@ -107,38 +87,21 @@ class Kit:
         releases = [outcome.serving.release for outcome in self.outcomes if outcome.serving]
         return releases[-1].generation if releases else 0
 
-    async def _note_boot(self, boot: Boot) -> None:
-        self.booted_at[boot.machine_id] = self.world.clock.now()
+    def app(self, **behaviour: Any) -> Behaviour:
+        """The app as a script, with what is to be wrong with it."""
+        return self.scripted.behaviour(**behaviour)
 
-    def app(
-        self, *, saves: bool = True, manifest: Mapping[str, Any] | None = None, **behaviour: Any
-    ) -> Behaviour:
-        """The app as a script: it saves when it is stopped unless told, with a ``manifest`` spoiled by these fields."""
-        on_stop = self._saves(manifest or {}) if saves else None
-        return Behaviour(on_start=self._note_boot, on_stop=on_stop, **behaviour)
+    def edit_everywhere(self) -> None:
+        """One edit on each machine that users reach."""
+        for machine in self.machines():
+            if machine.name in self.routed():
+                self.scripted.edit(machine.id)
 
-    def _saves(self, changes: Mapping[str, Any]) -> Callable[[Boot], Awaitable[None]]:
-        """What the example app does when it is told to stop: a room, then the manifest."""
-
-        async def on_stop(boot: Boot) -> None:
-            release, prefix = boot.env["BLUEGREEN_RELEASE"], boot.env["BLUEGREEN_STATE_PREFIX"]
-            key = f"{prefix}rooms/{boot.machine_id}.json"
-            room = f"room of {boot.instance_id}".encode()
-            now = self.world.clock.now()
-            manifest = {
-                "version": 1,
-                "release": release,
-                "machine_id": boot.machine_id,
-                "instance_id": boot.instance_id,
-                "started_at": self.booted_at[boot.machine_id],
-                "saved_at": now,
-                "objects": [{"key": key, "etag": self.store.put(key, room), "bytes": len(room)}],
-                "counts": {"rooms": 1},
-            }
-            content = json.dumps(manifest | dict(changes)).encode()
-            self.store.put(f"{prefix}manifests/{release}/{boot.machine_id}.json", content)
-
-        return on_stop
+    def lost(self) -> set[str]:
+        """Acknowledged edits that nobody has any more."""
+        return self.scripted.lost(
+            {machine.id for machine in self.machines() if str(machine.state) == "started"}
+        )
 
     def machines(self) -> list[Any]:
         """The machines that exist, as the simulator holds them."""
@@ -171,7 +134,8 @@ def simulate(
             runtime=runtime, proxy_delay=proxy_delay, limits=limits, regions=("ams", "iad")
         ) as world:
             transport = httpx.ASGITransport(app=create_app(world, token=TOKEN))
-            kit = Kit(world, runtime, transport, MemoryStore())
+            store = MemoryStore(now=world.clock.now)
+            kit = Kit(world, runtime, transport, store, ScriptedApp(store, world.clock.now))
             runtime.script("*", kit.app())
             await test(kit)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from providers.bluegreen.model import CheckSeen, ExitSeen, MachineSeen, Observation, Release
+from providers.bluegreen.model import CheckSeen, ExitSeen, MachineSeen, Observation, Ownership, Release
 from providers.bluegreen.scene import machine_name
 from providers.bluegreen.spec import Spec
 
@@ -55,8 +55,15 @@ def cluster(of: Spec, generation: int, **state: Any) -> tuple[MachineSeen, ...]:
 
 def serving(of: Spec, generation: int, **state: Any) -> tuple[MachineSeen, ...]:
     """A cluster that users reach, recorded as such."""
-    return cluster(of, generation, **{"cordoned": False, "serving": True} | state)
+    return cluster(of, generation, **{"cordoned": False, "serving": generation} | state)
 
 
 def world(*clusters: tuple[MachineSeen, ...]) -> Observation:
-    return Observation(app_exists=True, machines=tuple(machine for part in clusters for machine in part))
+    """With the store asked who owns the state: nothing else is known of it than what machines tell."""
+    machines = tuple(machine for part in clusters for machine in part)
+    return Observation(app_exists=True, machines=machines, record=None, owner_checked=True)
+
+
+def owned_by(of: Spec, generation: int) -> Ownership:
+    """The commit that made this release the owner."""
+    return Ownership(generation, Release(generation, of.digest))

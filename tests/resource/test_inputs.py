@@ -121,3 +121,18 @@ def test_any_value_is_refused_or_accepted_and_never_breaks(value) -> None:
     """Whatever is given for a key, the answer is a list of faults that can be written as JSON."""
     for key in inputs.EXAMPLES:
         json.dumps([fault.reason for fault in inputs.faults(GOOD | {key: value})])
+
+
+@pytest.mark.parametrize(
+    ("changes", "key"),
+    [
+        ({"drain": {"type": "request", "path": "drain"}}, "drain.path"),
+        ({"drain": {"type": "later"}}, "drain"),
+        ({"tests": [{"type": "http", "name": "answers"}]}, "tests.0.path"),
+        ({"tests": [{"name": "answers"}]}, "tests.0"),
+        ({"state_proof": {"type": "command"}}, "state_proof.argv"),
+    ],
+)
+def test_a_part_that_can_be_of_several_types_is_named_as_it_is_written(changes, key) -> None:
+    """The key of a fault is the path that the user wrote, without the type in its middle."""
+    assert only_fault(**changes).key == key

@@ -40,14 +40,14 @@ async def set_secrets(ctx: Context, scene: Scene, step: Step) -> Observation:
     """Set green's secrets on the app; names that green no longer has are removed. No value is ever read back."""
     removed: dict[str, str | None] = dict.fromkeys(scene.intent.previous_secrets)
     wanted = {name: value.get_secret_value() for name, value in ctx.spec.secret_env.items()}
-    await ctx.secrets.set(removed | wanted)
+    await ctx.app_secrets.set(removed | wanted)
     return replace(scene.observation, secrets_set=True)
 
 
 async def restore_secrets(ctx: Context, scene: Scene, step: Step) -> Observation:
     """Give the app blue's values again: machines read secrets when they start, and blue is started next."""
     previous = scene.intent.previous_secrets.items()
-    await ctx.secrets.set({name: value.get_secret_value() if value else None for name, value in previous})
+    await ctx.app_secrets.set({name: value.get_secret_value() if value else None for name, value in previous})
     return replace(scene.observation, secrets_restored=True)
 
 
@@ -57,7 +57,7 @@ async def create(ctx: Context, scene: Scene, step: Step) -> Observation:
     missing = [(name, region) for name, region in scene.intent.wanted.items() if name not in existing]
     config = machine_config(
         ctx.spec,
-        env=journal.environment_of(ctx.spec, scene.intent.release),
+        env=journal.environment_of(scene.intent),
         metadata=journal.metadata_of(scene.intent, app_created=scene.observation.app_created),
     )
 

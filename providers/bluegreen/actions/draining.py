@@ -1,19 +1,19 @@
-"""drain-old: stopping and starting machines, and the proof that what stopped has saved."""
+"""drain-old: stopping and starting machines, and how those that stopped have ended."""
 
 from __future__ import annotations
 
 import contextlib
 from dataclasses import replace
 
-from providers.bluegreen.actions.together import each, each_or_fail, polling
+from providers.bluegreen.actions.together import each, each_or_fail
 from providers.bluegreen.conditions import RUNNING
 from providers.bluegreen.context import Context
 from providers.bluegreen.failures import GateFailed, NotYet
-from providers.bluegreen.model import MachineSeen, Observation, Proof
+from providers.bluegreen.model import MachineSeen, Observation
 from providers.bluegreen.observe import look_again
 from providers.bluegreen.plan import Step
+from providers.bluegreen.polling import polling
 from providers.bluegreen.scene import Scene
-from providers.gates.saved_state import prove_saved
 
 EXIT_LOOKS = 8
 """How often an exit event is looked for, about three seconds in all, before its absence fails the gate."""
@@ -45,15 +45,21 @@ async def start(ctx: Context, scene: Scene, step: Step) -> Observation:
 async def read_exits(ctx: Context, scene: Scene, step: Step) -> Observation:
     """'Stopped' is not 'saved': a machine killed at its deadline is stopped too, and only its exit event says so."""
 
-    machines = await each_or_fail(step.machines, lambda machine: _with_exit(ctx, machine))
-    faults = [
-        f"machine {m.id} ({m.name}) {m.exit or 'has no exit event'}; its state may be unsaved"
-        for m in machines
-        if not (m.exit and m.exit.graceful)
-    ]
+    proofs = scene.observation.proofs
+    ended = [machine for machine in step.machines if machine.id not in proofs]
+    machines = await each_or_fail(ended, lambda machine: _with_exit(ctx, machine))
+    faults = [f"machine {m.id} ({m.name}) {fault}" for m in machines if (fault := _fault(m))]
     if faults:
         raise GateFailed(*faults)
     return scene.observation.with_machines(*machines)
+
+
+def _fault(machine: MachineSeen) -> str:
+    if not machine.readable:
+        return "is on a host that does not answer: how it ended cannot be read, so its state may be unsaved"
+    if machine.exit and machine.exit.graceful:
+        return ""
+    return f"{machine.exit or 'has no exit event'}; its state may be unsaved"
 
 
 async def _with_exit(ctx: Context, machine: MachineSeen) -> MachineSeen:
@@ -65,19 +71,3 @@ async def _with_exit(ctx: Context, machine: MachineSeen) -> MachineSeen:
                 if machine.exit is None:
                     raise NotYet
     return machine
-
-
-async def prove_state(ctx: Context, scene: Scene, step: Step) -> Observation:
-    """Each machine's manifest and objects, in the store that this machine was told to save to."""
-
-    async def one(machine: MachineSeen) -> Proof:
-        bucket, _, prefix = machine.state_store.removeprefix("s3://").partition("/")
-        return await prove_saved(ctx.store_of(bucket), prefix, machine)
-
-    proofs = await each_or_fail([machine for machine in step.machines if machine.state_store], one)
-    faults = [fault for proof in proofs for fault in proof.faults]
-    if faults:
-        raise GateFailed(*faults)
-    rooms, objects, size = (sum(getattr(p, part) for p in proofs) for part in ("rooms", "objects", "bytes"))
-    ctx.say(f"saved state proven: {rooms} rooms, {objects} objects, {size:,} bytes of {len(proofs)} machines")
-    return scene.observation.with_proofs(*proofs)

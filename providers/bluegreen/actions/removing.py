@@ -1,11 +1,13 @@
-"""retire-old: machines and the app."""
+"""retire-old: what goes, and what is kept warm."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+from providers.bluegreen import journal
 from providers.bluegreen.actions.together import each
 from providers.bluegreen.context import Context
+from providers.bluegreen.durations import seconds
 from providers.bluegreen.model import MachineSeen, Observation
 from providers.bluegreen.plan import Step
 from providers.bluegreen.scene import Scene
@@ -19,6 +21,17 @@ async def destroy(ctx: Context, scene: Scene, step: Step) -> Observation:
         return machine.id
 
     return scene.observation.without_machines(*await each(step.machines, one))
+
+
+async def keep_warm(ctx: Context, scene: Scene, step: Step) -> Observation:
+    """Write on blue until when it is kept: stopped and cordoned, with its image at hand, it starts in seconds."""
+    until = ctx.now() + seconds(ctx.spec.keep_warm)
+
+    async def one(machine: MachineSeen) -> MachineSeen:
+        await ctx.machines.set_metadata(machine.id, journal.WARM_UNTIL, f"{until:.0f}")
+        return replace(machine, warm_until=until)
+
+    return scene.observation.with_machines(*await each(step.machines, one))
 
 
 async def delete_app(ctx: Context, scene: Scene, step: Step) -> Observation:

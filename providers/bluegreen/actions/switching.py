@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from providers.bluegreen import journal
-from providers.bluegreen.actions.together import each, each_or_fail, polling
+from providers.bluegreen.actions.together import each, each_or_fail
 from providers.bluegreen.context import Context
 from providers.bluegreen.failures import NotYet
 from providers.bluegreen.model import Answer, MachineSeen, Observation
 from providers.bluegreen.observe import look_again
 from providers.bluegreen.plan import Step
+from providers.bluegreen.polling import polling
 from providers.bluegreen.scene import Scene
 
 
@@ -39,21 +40,6 @@ async def uncordon(ctx: Context, scene: Scene, step: Step) -> Observation:
     return scene.observation.with_machines(*await each(unrouted, one))
 
 
-async def commit(ctx: Context, scene: Scene, step: Step) -> Observation:
-    """Record on blue's machines that green owns the state from here on; the first record that lands is the commit.
-
-    On blue, because it has stopped: writing metadata may reset a machine's check reports (FLY-API), and green's must
-    stay passing in the window. A first deploy has nobody else to write it on than green.
-    """
-    owner = str(scene.intent.release)
-
-    async def one(machine: MachineSeen) -> MachineSeen:
-        await ctx.machines.set_metadata(machine.id, journal.OWNER, owner)
-        return replace(machine, owner=owner)
-
-    return scene.observation.with_machines(*await each(scene.blue or scene.green, one))
-
-
 async def prove_routed(ctx: Context, scene: Scene, step: Step) -> Observation:
     """Ask as users do, in every region, until a machine of the cluster answers.
 
@@ -69,7 +55,7 @@ async def prove_routed(ctx: Context, scene: Scene, step: Step) -> Observation:
         ctx.waiting_for.pop(region + machine_id, None)
         return answer
 
-    by_id = scene.intent.cutover == "overlap" and scene.intent.goal == "deploy"
+    by_id = scene.intent.cutover == "overlap" and scene.intent.goal in ("deploy", "rollback")
     questions = {(machine.region, machine.id if by_id else "") for machine in step.machines}
     return replace(scene.observation, answers=tuple(await each_or_fail(sorted(questions), one)))
 
@@ -94,9 +80,12 @@ async def mark_serving(ctx: Context, scene: Scene, step: Step) -> Observation:
         seen = await look_again(ctx, machine)
         if seen.cordoned:
             return seen
-        await ctx.machines.set_metadata(machine.id, journal.SERVING, "true")
+        await ctx.machines.set_metadata(machine.id, journal.SERVING, str(number))
+        if seen.warm_until:
+            await ctx.machines.delete_metadata(machine.id, journal.WARM_UNTIL)
         ctx.touched.discard(machine.id)
-        return replace(seen, serving=True, touched=False)
+        return replace(seen, serving=number, touched=False, warm_until=0.0)
 
-    unmarked = [machine for machine in step.machines if not machine.proven]
+    number = scene.number_of(step.machines[0].release)
+    unmarked = [machine for machine in step.machines if not scene.proven(machine)]
     return scene.observation.with_machines(*await each(unmarked, one))

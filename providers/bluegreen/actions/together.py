@@ -1,17 +1,15 @@
-"""Doing one thing to many machines at once, and asking until something holds."""
+"""Doing one thing to many machines at once."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 import anyio
-import stamina
 
-from providers.bluegreen.failures import NotYet
+from providers.bluegreen.polling import polling
 
-POLL_FIRST_S = 0.05
-POLL_LONGEST_S = 1.0
+__all__ = ["each", "each_or_fail", "polling"]
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -47,15 +45,3 @@ async def each_or_fail(items: Sequence[T], do: Callable[[T], Awaitable[R]]) -> l
         for index, item in enumerate(items):
             group.start_soon(one, index, item)
     return [results[index] for index in range(len(items))]
-
-
-def polling(attempts: int | None = None) -> AsyncIterable[stamina.Attempt]:
-    """Ask again and again; without ``attempts`` the phase's deadline is the end."""
-    return stamina.retry_context(
-        on=NotYet,
-        attempts=attempts,
-        timeout=None,
-        wait_initial=POLL_FIRST_S,
-        wait_max=POLL_LONGEST_S,
-        wait_jitter=0.05,
-    )

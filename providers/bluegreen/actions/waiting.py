@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from providers.bluegreen.actions.together import each_or_fail, polling
+from providers.bluegreen.actions.together import each_or_fail
 from providers.bluegreen.conditions import Done, green_is_healthy
 from providers.bluegreen.context import Context
 from providers.bluegreen.failures import GateFailed, NotYet
 from providers.bluegreen.model import MachineSeen, Observation
 from providers.bluegreen.observe import look_again
 from providers.bluegreen.plan import Step
+from providers.bluegreen.polling import polling
 from providers.bluegreen.scene import Scene
 
 LOOKS = 8

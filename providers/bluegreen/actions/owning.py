@@ -1,0 +1,104 @@
+"""Who owns the state: the check before blue is touched, the commit, and taking the state back."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import replace
+
+from providers.bluegreen import journal
+from providers.bluegreen.actions.together import each
+from providers.bluegreen.context import Context
+from providers.bluegreen.failures import GateFailed
+from providers.bluegreen.model import MachineSeen, Observation, Ownership, Release
+from providers.bluegreen.plan import Step
+from providers.bluegreen.scene import Scene
+from providers.bluegreen.spec import StateStore as Location
+from providers.gates.owners import OwnerTaken, latest_owner, must_create_only_once, record_owner
+from providers.gates.store import StoreError, StoreRefused
+
+
+async def check_owner(ctx: Context, scene: Scene, step: Step) -> Observation:
+    """The store must answer, and must say what the machines say: before blue is touched, not after.
+
+    Another owner than blue means that somebody else deploys to this prefix.
+    """
+    location = _location(ctx)
+    store = ctx.store_of(location.bucket)
+    try:
+        record = await latest_owner(store, location.prefix)
+        if record:
+            await must_create_only_once(store, location.prefix, record.number)
+    except StoreError as error:
+        raise GateFailed(f"who owns the state is not known: {error}") from None
+    observation = replace(scene.observation, record=record, owner_checked=True)
+    blue = scene.intent.blue
+    saves_here = any(machine.state_store == location.location for machine in scene.blue)
+    handed_over = saves_here and all(machine.cutover == "handoff" for machine in scene.blue)
+    if record and handed_over and record.release != blue:
+        raise GateFailed(
+            f"{location.location} is owned by release {record.release}, but {blue} serves app {ctx.spec.app}: "
+            "another app or deployer saves to the same place"
+        )
+    return observation
+
+
+async def commit(ctx: Context, scene: Scene, step: Step) -> Observation:
+    """Record that green owns the state from here on: one object in the store, created once.
+
+    Without a store it is written on blue's machines, and the first record that lands is the commit. On blue, because it
+    has stopped: writing metadata may reset a machine's check reports (FLY-API), and green's must stay passing in the
+    window. A first deploy has nobody else to write it on than green.
+    """
+    owner = Ownership(scene.number_of(scene.intent.release), scene.intent.release)
+    if ctx.spec.state_store:
+        return await _record(ctx, scene, owner)
+
+    async def one(machine: MachineSeen) -> MachineSeen:
+        await ctx.machines.set_metadata(machine.id, journal.OWNER, str(owner))
+        return replace(machine, owner=owner)
+
+    return scene.observation.with_machines(*await each(scene.blue or scene.green, one))
+
+
+async def reclaim(ctx: Context, scene: Scene, step: Step) -> Observation:
+    """Blue takes the number that green's commit, whose answer was lost, may still land under: only one of them can."""
+    assert ctx.committing is not None
+    assert scene.intent.blue is not None
+    return await _record(ctx, scene, Ownership(ctx.committing.number, scene.intent.blue))
+
+
+async def _record(ctx: Context, scene: Scene, owner: Ownership) -> Observation:
+    """Create the record. Only a refusal says that nothing was written; after anything else the store is asked."""
+    ctx.committing = owner
+    try:
+        await _create(ctx, owner, scene.intent.blue)
+    except (OwnerTaken, StoreRefused) as error:
+        ctx.committing = None
+        if isinstance(error, OwnerTaken) and error.found.release == owner.release:
+            return _with_owner(scene, error.found)
+        raise GateFailed(
+            f"release {owner.release} cannot be recorded as the owner of the state: {error}"
+        ) from None
+    ctx.committing = None
+    ctx.say(f"release {owner.release} owns the state: commit {owner.number} in {_location(ctx).location}")
+    return _with_owner(scene, owner)
+
+
+def _with_owner(scene: Scene, owner: Ownership) -> Observation:
+    return replace(scene.observation, record=owner, commit_unsure=False)
+
+
+async def _create(ctx: Context, owner: Ownership, previous: Release | None) -> None:
+    location = _location(ctx)
+
+    def tell(reason: str) -> None:
+        ctx.waiting_for["commit"] = f"the state store to take the record: {reason}"
+
+    store, nonce = ctx.store_of(location.bucket), secrets.token_hex(8)
+    await record_owner(store, location.prefix, owner, previous=previous, nonce=nonce, at=ctx.now(), tell=tell)
+    ctx.waiting_for.pop("commit", None)
+
+
+def _location(ctx: Context) -> Location:
+    assert ctx.spec.state_store is not None, "the lifecycle asks only where there is one"
+    return ctx.spec.state_store

@@ -1,0 +1,66 @@
+"""Gates through the real engine: tests in plan and output, approval over two runs, failures told in full."""
+
+from __future__ import annotations
+
+import json
+
+from tests.engine.stack import Stack
+from tests.engine.test_real_engine import V2, ok, version
+
+HTTP = {"type": "http", "name": "answers", "path": "/version", "expect": {"json": {"version": "v2"}}}
+SMOKE = {
+    "type": "command",
+    "name": "smoke",
+    "argv": ["sh", "-c", "echo asked $BLUEGREEN_REGIONS; exit $CODE"],
+}
+CANARY = "canary-77aa"
+
+
+def test_tests_are_in_the_plan_in_the_progress_and_in_the_outputs(stack: Stack) -> None:
+    """Each has its own row before anything runs, its lines while it runs, and its result afterwards."""
+    ok(stack.up(tests=[], drain={"type": "stop"}))
+    tests = [HTTP, SMOKE | {"env": {"CODE": "0"}}]
+    shown = ok(stack.preview(image=V2, tests=tests))
+    assert "test answers (http, per-machine, within 30s): 2 machines (ams 1, iad 1) [gate]" in shown
+    assert "test smoke (command, once, within 30s)" in shown
+    told = ok(stack.up())
+    assert "test smoke | asked ams iad" in told
+    assert [result["name"] for result in stack.outputs()["test_results"]] == ["answers", "smoke"]
+    assert stack.outputs()["proven"]["objects"] == 0
+    assert version(stack)["version"] == "v2"
+
+
+def test_a_failing_test_fails_the_up_and_names_itself(stack: Stack) -> None:
+    """What it said, that blue serves, and the next command; blue was neither cordoned nor signalled."""
+    ok(stack.up(tests=[], drain={"type": "stop"}))
+    before = stack.mark()
+    failed = stack.up(image=V2, tests=[SMOKE | {"env": {"CODE": "3"}}])
+    assert failed.returncode != 0
+    assert "test smoke failed (once): sh exited with code 3" in failed.stdout
+    assert "serving: release 1-" in failed.stdout
+    assert "Traceback" not in failed.stdout
+    assert not [r for r in stack.changes_since(before) if r["action"] in ("cordon", "stop", "signal")]
+    assert set(stack.machines()) == {"rooms-g1-ams-1", "rooms-g1-iad-1"}
+
+
+def test_an_approval_is_a_second_up(stack: Stack) -> None:
+    """The first ends well with blue serving; the second, with the name of what waits, switches and builds nothing."""
+    stack.set_secret("secret_env.API_KEY", f"{CANARY}-old")
+    ok(stack.up(tests=[], approval="manual"))
+    assert version(stack)["version"] == "v1"
+    stack.set_secret("secret_env.API_KEY", f"{CANARY}-new")
+    told = ok(stack.up(image=V2))
+    outputs = stack.outputs()
+    pending = outputs["pending_release"]
+    assert pending.startswith("2-")
+    assert f"set approved_release to {pending}" in told
+    assert (outputs["phase"], outputs["release"][:2]) == ("awaiting approval", "1-")
+    assert version(stack)["version"] == "v1"
+    assert CANARY not in stack.state()
+    assert "blue_secret_env" in json.dumps(json.loads(stack.state()))
+    assert "approval" in ok(stack.preview())
+    machines = set(stack.machines())
+    ok(stack.up(approved_release=pending))
+    assert version(stack)["version"] == "v2"
+    assert stack.outputs()["pending_release"] == ""
+    assert set(stack.machines()) < machines

@@ -1,0 +1,188 @@
+"""drain-old over real processes: three ways to drain, and what a proof that fails costs under each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+from anyio.abc import TaskGroup
+
+from providers.bluegreen.lifecycle import Do
+from providers.bluegreen.model import Ending, Phase
+from tests.handover.kit import BY_REQUEST, BY_SIGNAL, V1, V2, Deployer, take_out
+
+pytestmark = pytest.mark.anyio
+
+NAMES1 = {"rooms-g1-ams-1", "rooms-g1-iad-1"}
+NAMES2 = {"rooms-g2-ams-1", "rooms-g2-iad-1"}
+DRAINS: dict[str, dict[str, Any]] = {"stop": {}, "request": BY_REQUEST, "signal": BY_SIGNAL}
+
+
+@pytest.mark.parametrize(
+    ("drain", "s3_url"),
+    [("stop", "moto"), ("request", "moto"), ("signal", "moto"), ("request", "versitygw")],
+    indirect=["s3_url"],
+)
+async def test_a_handover_loses_nothing_that_players_were_promised(deployer: Deployer, drain: str) -> None:
+    """Whichever way blue drains: every edit is where it was promised, once, and no room has two owners."""
+    await deployer.serve(V1, **DRAINS[drain])
+    alive: list[dict[str, int]] = []
+    deployer.when("saved state proven", lambda: alive.append(deployer.fly.processes(1)))
+    async with deployer.players(count=12, rooms=4, seconds_per_visit=1.0) as players:
+        await players.reach(lambda now: now.acked >= 60, 30)
+        before = deployer.fly.processes(1)
+        outcome = await deployer.serve(V2, **DRAINS[drain])
+        acked = players.counters.acked
+        await players.reach(lambda now: now.acked >= acked + 60, 30)
+        result = await deployer.judge(players)
+    assert result.passed, result
+    assert alive == [{} if drain == "stop" else before]
+    proven = [(proof.rooms, proof.objects) for proof in outcome.proofs]
+    assert (sum(rooms for rooms, _ in proven), sum(objects for _, objects in proven)) == (4, 4)
+    assert set(deployer.fly.machines()) == NAMES2
+    assert len(deployer.saved.owners()) == 2
+
+
+def _spoil_room(spoil: Callable[[Deployer, str], None]) -> Callable[[Deployer], str]:
+    def act(deployer: Deployer) -> str:
+        key = deployer.saved.newest("room-01")
+        assert key
+        spoil(deployer, key)
+        return key
+
+    return act
+
+
+def _spoil_manifest(spoil: Callable[[Deployer, str], None]) -> Callable[[Deployer], str]:
+    def act(deployer: Deployer) -> str:
+        key = deployer.saved.keys("manifests/")[0]
+        spoil(deployer, key)
+        return key
+
+    return act
+
+
+def _delete(deployer: Deployer, key: str) -> None:
+    deployer.saved.delete(key)
+
+
+def _overwrite(deployer: Deployer, key: str) -> None:
+    deployer.saved.put(key, b'{"version": 1')
+
+
+def _cut(deployer: Deployer, key: str) -> None:
+    deployer.s3.cut()
+    deployer.when("drain-old failed", deployer.s3.restore)
+
+
+SPOILS: dict[str, Callable[[Deployer], str]] = {
+    "a room is deleted": _spoil_room(_delete),
+    "a room is overwritten": _spoil_room(_overwrite),
+    "a manifest is deleted": _spoil_manifest(_delete),
+    "a manifest is broken": _spoil_manifest(_overwrite),
+    "S3 is away": _spoil_manifest(_cut),
+}
+
+
+@pytest.mark.parametrize(
+    ("drain", "spoilt", "s3_url"),
+    [
+        *(("request", spoilt, "moto") for spoilt in SPOILS),
+        ("request", "a room is overwritten", "versitygw"),
+        ("signal", "S3 is away", "moto"),
+    ],
+    indirect=["s3_url"],
+)
+async def test_a_failed_proof_costs_nothing(deployer: Deployer, drain: str, spoilt: str) -> None:
+    """Between the save and the proof something happens to it: the very same processes go on with their memory."""
+    await deployer.serve(V1, **DRAINS[drain])
+    spoiled: list[str] = []
+    deployer.when("drain-old: prove saved state", lambda: spoiled.append(SPOILS[spoilt](deployer)))
+    async with deployer.players(seconds_per_visit=1.0) as players:
+        await players.reach(lambda now: now.acked >= 40, 30)
+        before = deployer.fly.processes(1)
+        outcome = await deployer.deploy(V2, **DRAINS[drain], deadlines={"drain_old": "8s"})
+        assert outcome.ending is Ending.ABORTED
+        assert outcome.failure
+        assert outcome.failure.phase is Phase.DRAIN_OLD
+        assert deployer.saved.prefix + spoiled[0] in " ".join(outcome.failure.reasons)
+        await assert_goes_on(deployer, before)
+        acked = players.counters.acked
+        await players.reach(lambda now: now.acked >= acked + 40, 30)
+        result = await deployer.judge(players)
+    assert result.passed, result
+
+
+async def assert_goes_on(deployer: Deployer, before: dict[str, int]) -> None:
+    """Blue alone, with the same processes, routed, never stopped, and without a mark of the drain."""
+    assert deployer.fly.processes(1) == before
+    assert set(deployer.fly.machines()) == NAMES1
+    await deployer.until_routed(NAMES1)
+    assert deployer.fly.calls("stop") == []
+    described = deployer.fly.described(1).values()
+    assert not [one for one in described if "bluegreen_draining" in one["config"]["metadata"]]
+    assert len(deployer.saved.owners()) == 1
+
+
+async def test_without_the_proof_a_room_that_is_gone_is_believed(
+    deployer: Deployer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The negative control: blue, which alone had it, is stopped."""
+    take_out(monkeypatch, Do.PROVE_SAVED)
+    await deployer.serve(V1, **BY_REQUEST)
+    with deployer.seat("room-01") as seat:
+        seat.edit("promised")
+    deployer.when("drain-old: stop gracefully", lambda: SPOILS["a room is deleted"](deployer))
+    await deployer.serve(V2, **BY_REQUEST)
+    assert await deployer.contents("room-01") == []
+
+
+async def test_s3_that_is_away_for_the_whole_drain_costs_nothing_by_request(deployer: Deployer) -> None:
+    """What is in memory alone is there afterwards, and the next deploy hands it over."""
+    await deployer.serve(V1, **BY_REQUEST)
+    before = deployer.fly.processes(1)
+    with deployer.seat("room-01") as seat:
+        deployer.when("drain-old: cordon", lambda: edit_after_a_cut(deployer, seat))
+        outcome = await deployer.deploy(V2, **BY_REQUEST, deadlines={"drain_old": "5s"})
+    assert outcome.ending is Ending.ABORTED
+    assert outcome.failure
+    assert "5s has passed" in " ".join(outcome.failure.reasons)
+    assert "0 of 1 saved" in " ".join(outcome.failure.reasons)
+    deployer.s3.restore()
+    await assert_goes_on(deployer, before)
+    assert await deployer.contents("room-01") == ["in memory alone"]
+    await deployer.serve(V2, **BY_REQUEST)
+    assert await deployer.contents("room-01") == ["in memory alone"]
+
+
+def edit_after_a_cut(deployer: Deployer, seat: Any) -> None:
+    deployer.s3.cut()
+    seat.edit("in memory alone")
+
+
+async def test_s3_that_is_away_for_a_moment_of_the_drain_only_delays_it(deployer: Deployer) -> None:
+    """The app tries until S3 is back, and the same deploy goes through."""
+    await deployer.serve(V1, **BY_REQUEST)
+    async with deployer.players() as players, anyio.create_task_group() as group:
+        await players.reach(lambda now: now.acked >= 40, 30)
+        deployer.when("drain-old: quiesce", lambda: cut_until_it_is_noticed(deployer, group))
+        await deployer.serve(V2, **BY_REQUEST)
+        result = await deployer.judge(players)
+    assert result.passed, result
+
+
+def cut_until_it_is_noticed(deployer: Deployer, group: TaskGroup) -> None:
+    address = deployer.fly.described(1)["rooms-g1-ams-1"]["private_ip"]
+
+    def noticed() -> bool:
+        return "error" in httpx.get(f"http://{address}:8081/drain", trust_env=False).json()
+
+    async def restore() -> None:
+        await deployer.until(noticed, "the app says that it cannot save")
+        deployer.s3.restore()
+
+    deployer.s3.cut()
+    group.start_soon(restore)
