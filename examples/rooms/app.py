@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections import defaultdict
-from collections.abc import Iterable
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
@@ -15,52 +13,67 @@ from websockets.exceptions import ConnectionClosed
 from examples.rooms.room import Edit, Room, show
 from examples.rooms.rooms import Rooms
 from examples.rooms.settings import Settings
+from examples.rooms.term import Term, close
 
-SERVICE_RESTART: Final = 1012
 MAX_ID: Final = 128
 NOT_AN_EDIT: Final = json.dumps({"error": 'an edit is {"edit": id, "text": text}'})
 
 
 class App:
-    """The rooms, their sockets, and whether edits are still taken."""
+    """The rooms and their players. `term` is the stretch of serving that is under way, None while there is none."""
 
     def __init__(self, settings: Settings, rooms: Rooms) -> None:
         self.settings = settings
         self.rooms = rooms
-        self.stopping = asyncio.Event()
-        self._sockets: defaultdict[str, set[ServerConnection]] = defaultdict(set)
+        self.term: Term | None = Term()
+        self._closing: set[asyncio.Task[None]] = set()
 
-    @property
-    def sockets(self) -> Iterable[ServerConnection]:
-        """Every player's socket."""
-        return [socket for sockets in self._sockets.values() for socket in sockets]
+    def begin_term(self) -> None:
+        """Let players in again."""
+        self.term = self.term or Term()
+
+    def end_term(self) -> None:
+        """Take no more edits, from this moment on, and send the players away."""
+        if self.term is None:
+            return
+        self.term.over = True
+        closing = asyncio.create_task(self.term.close())
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
+        self.term = None
+
+    def renew_term(self) -> None:
+        """Send the players away; they come back as far as the rooms are still this machine's."""
+        if self.term is not None:
+            self.end_term()
+            self.begin_term()
+
+    async def closed(self) -> None:
+        """Wait until every player who was sent away has answered."""
+        await asyncio.gather(*self._closing)
 
     async def serve_player(self, socket: ServerConnection) -> None:
-        """Greet the player, then take edits until the socket closes or the machine is stopped."""
+        """Greet the player, then take edits until the socket closes or the term is over."""
         assert socket.request is not None, "the handshake is over"
         url = urlsplit(socket.request.path)
-        room = self.rooms.owned[url.path.rpartition("/")[2]]
+        term, room = self.term, self.rooms.held(url.path.rpartition("/")[2])
+        if term is None or room is None:
+            return await close(socket)  # Its handshake was answered just before the term ended.
         player = parse_qs(url.query).get("player", ["someone"])[0][:MAX_ID]
-        if self.stopping.is_set():
-            # Its handshake was answered just before the stop: `close_when_stopped` may have missed it.
-            return await socket.close(SERVICE_RESTART, "restart")
-        self._sockets[room.name].add(socket)
+        term.join(room.name, socket)
         try:
             await socket.send(self._greeting(room))
             async for message in socket:
-                await self._take(socket, room, player, message)
+                await self._take(term, socket, room, player, message)
         except ConnectionClosed:
             pass
         finally:
-            self._sockets[room.name].discard(socket)
+            term.leave(room.name, socket)
 
-    async def close_when_stopped(self) -> None:
-        """Once stopped, close every socket with 1012 (service restart) and wait for the players' answers."""
-        await self.stopping.wait()
-        await asyncio.gather(*(socket.close(SERVICE_RESTART, "restart") for socket in self.sockets))
-
-    async def _take(self, socket: ServerConnection, room: Room, player: str, message: str | bytes) -> None:
-        if self.stopping.is_set():
+    async def _take(
+        self, term: Term, socket: ServerConnection, room: Room, player: str, message: str | bytes
+    ) -> None:
+        if term.over:
             return None  # Neither kept nor acknowledged: the player sends it again, to the next owner.
         edit = read_edit(message, player if self.settings.shows_authors else None)
         if edit is None:
@@ -68,7 +81,7 @@ class App:
         place, new = room.take(edit)
         if new:
             shown = show(edit, authors=self.settings.shows_authors) | {"place": place}
-            broadcast(self._sockets[room.name] - {socket}, json.dumps(shown))
+            broadcast(term.others(room.name, socket), json.dumps(shown))
         return await socket.send(
             json.dumps({"ack": edit.edit, "place": place, "room": room.name} | self._who())
         )

@@ -33,7 +33,7 @@ def start_log() -> None:
     handler.setFormatter(OneLine())
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     # The libraries' own INFO lines are one per request; their errors are kept.
-    for library in ("websockets", "botocore", "boto3", "urllib3", "asyncio", "stamina"):
+    for library in ("websockets", "botocore", "boto3", "urllib3", "asyncio", "stamina", "uvicorn"):
         logging.getLogger(library).setLevel(logging.ERROR)
 
 

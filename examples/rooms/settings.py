@@ -23,11 +23,15 @@ class Settings:
     prefix: str
     aws_region: str | None
     checkpoint_seconds: float
+    state_format: int
+    fenced: bool
     started_at: float
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str], started_at: float) -> Settings:
         """Read Fly's and the deployer's variables; ValueError names the variable that makes no sense."""
+        cutover = _one_of(environ, "BLUEGREEN_CUTOVER", "overlap", "handoff")
+        fence = _one_of(environ, "ROOMS_FENCE", "on", "off")
         return cls(
             version=_version(environ.get("ROOMS_VERSION", "v1")),
             release=environ.get("BLUEGREEN_RELEASE", "local"),
@@ -39,6 +43,10 @@ class Settings:
             # boto3 itself reads AWS_DEFAULT_REGION only, and falls back to us-east-1 (seen with 1.44.5).
             aws_region=environ.get("AWS_REGION") or None,
             checkpoint_seconds=_seconds(environ.get("ROOMS_CHECKPOINT_SECONDS", "3")),
+            # Another format than 1 makes a version that cannot read what the others saved.
+            state_format=_state_format(environ.get("ROOMS_STATE_FORMAT", "1")),
+            # Where clusters follow each other, the owner of the state is recorded; where they overlap, it is not.
+            fenced=cutover == "handoff" and fence == "on",
             started_at=started_at,
         )
 
@@ -51,6 +59,19 @@ class Settings:
 def _version(text: str) -> str:
     if not re.fullmatch(r"v[1-9][0-9]{0,3}", text):
         raise ValueError(f'ROOMS_VERSION is {text!r}; it must be like "v1" or "v2"')
+    return text
+
+
+def _state_format(text: str) -> int:
+    if not re.fullmatch(r"[1-9][0-9]{0,3}", text):
+        raise ValueError(f'ROOMS_STATE_FORMAT is {text!r}; it must be a number from 1, like "1"')
+    return int(text)
+
+
+def _one_of(environ: Mapping[str, str], name: str, unset: str, other: str) -> str:
+    text = environ.get(name, unset)
+    if text not in (unset, other):
+        raise ValueError(f'{name} is {text!r}; it must be "{unset}" or "{other}"')
     return text
 
 

@@ -19,12 +19,28 @@ class StoreError(Exception):
     """S3 gave no answer, refused, or holds something unreadable: what is there is not known."""
 
 
+class Taken(StoreError):
+    """The key that was to be created is there already."""
+
+
+class Unreadable(StoreError):
+    """S3 answered, and this version cannot read what it holds; the message begins with the object's key."""
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """A room's owner in this release; `new` when this very call made the claim."""
 
     machine_id: str
     new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The release that owns the state, and the number of the record that says so."""
+
+    number: int
+    release: str
 
 
 class Store:
@@ -42,6 +58,7 @@ class Store:
 
 def _connect(settings: Settings, bucket: str) -> S3:
     # Imported here, in a thread: boto3 costs 0.2 s of CPU, in which the machine could answer already.
+    from examples.rooms.bucket import Bucket, connect  # noqa: PLC0415
     from examples.rooms.s3 import S3  # noqa: PLC0415
 
-    return S3(settings, bucket)
+    return S3(settings, Bucket(bucket, settings.prefix, connect(settings.aws_region)))

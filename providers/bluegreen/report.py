@@ -7,7 +7,7 @@ from itertools import groupby
 
 from providers.bluegreen import durations
 from providers.bluegreen.lifecycle import Do
-from providers.bluegreen.model import Cluster, Ending, Outcome, Phase, Proof, Role
+from providers.bluegreen.model import Cluster, Ending, Outcome, Phase, Role
 from providers.bluegreen.plan import PlannedStep
 from providers.bluegreen.scene import Scene
 from providers.bluegreen.spec import Spec
@@ -151,11 +151,13 @@ def outcome_text(app: str, outcome: Outcome) -> str:
 def _figures(outcome: Outcome) -> str:
     window = f"; handoff window {outcome.window_s:.2f} s" if outcome.window_s is not None else ""
     tests = f"; {len(outcome.tests)} tests passed" if outcome.tests else ""
-    return f"{window}{_proven(outcome.proofs)}{tests}"
+    return f"{window}{_proven(outcome)}{tests}"
 
 
-def _proven(proofs: tuple[Proof, ...]) -> str:
+def _proven(outcome: Outcome) -> str:
+    """What was proven of blue's state; a handoff without any proof says so."""
+    proofs = outcome.proofs
     if not proofs:
-        return ""
+        return "; saved state not proven" if outcome.window_s is not None else ""
     rooms, objects = sum(proof.rooms for proof in proofs), sum(proof.objects for proof in proofs)
     return f"; proven saved: {rooms} rooms, {objects} objects, {sum(proof.bytes for proof in proofs):,} bytes"

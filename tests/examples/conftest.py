@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import uuid
 from collections.abc import Iterator
 from dataclasses import replace
@@ -54,3 +55,11 @@ def relay(s3_endpoint: str) -> Iterator[Relay]:
 def relayed(bucket: Bucket, relay: Relay) -> Bucket:
     """The bucket as machines see it through the relay; the test itself reads it directly."""
     return replace(bucket, endpoint=relay.url)
+
+
+@pytest.fixture
+def port() -> int:
+    """A free port, for machines that follow each other at one address as they do behind a proxy."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        free: int = probe.getsockname()[1]
+    return free

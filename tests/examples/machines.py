@@ -8,13 +8,15 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import httpx
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 if TYPE_CHECKING:
@@ -53,9 +55,21 @@ class Bucket:
         """One JSON object."""
         return json.loads(self.s3.get_object(Bucket=self.name, Key=self.prefix + key)["Body"].read())
 
+    def state(self, room: str) -> Any:
+        """What counts as the room's state: its object with the highest key."""
+        return self.read(max(self.keys(f"rooms/{room}/")))
+
     def edits(self, room: str) -> list[str]:
         """The ids of the edits that are saved for a room."""
-        return [edit["edit"] for edit in self.read(f"rooms/{room}.json")["edits"]]
+        return [edit["edit"] for edit in self.state(room)["edits"]]
+
+    def put(self, key: str, body: object) -> None:
+        """Write one JSON object, as somebody else."""
+        self.s3.put_object(Bucket=self.name, Key=self.prefix + key, Body=json.dumps(body).encode())
+
+    def hand_over(self, number: int, release: str) -> None:
+        """Record the state's next owner, as a deployer does at its commit point."""
+        self.put(f"owners/{number:010}.json", {"version": 1, "number": number, "release": release})
 
 
 @dataclass
@@ -89,13 +103,61 @@ class Machine:
         assert found, f"no {name!r} in {self.log}"
         return found[0]
 
+    @property
+    def private_url(self) -> str:
+        listening = self.event("listening")
+        return f"http://{listening['host']}:{listening['private_port']}"
+
     def get(self, path: str) -> httpx.Response:
         return httpx.get(self.url + path, trust_env=False, timeout=DEADLINE)
+
+    def ask(self, method: str, path: str, **body: str) -> httpx.Response:
+        """A request to the private port."""
+        return httpx.request(
+            method, self.private_url + path, json=body or None, trust_env=False, timeout=DEADLINE
+        )
+
+    def drain(self, drain_id: str = "d1") -> dict[str, Any]:
+        """Ask for a drain: its first status."""
+        answer = self.ask("POST", "/drain", drain=drain_id, successor="2-bbbbbbbbbb")
+        assert answer.status_code == 202
+        return cast(dict[str, Any], answer.json())
+
+    def resume(self) -> dict[str, Any]:
+        """Take the drain back: the status."""
+        answer = self.ask("DELETE", "/drain")
+        assert answer.status_code == 200
+        return cast(dict[str, Any], answer.json())
+
+    def status(self) -> dict[str, Any]:
+        """How far the drain is."""
+        return cast(dict[str, Any], self.ask("GET", "/drain").json())
+
+    def until(self, condition: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """Ask for the drain's status until it is like this: the status."""
+        deadline = time.monotonic() + DEADLINE
+        while not condition(told := self.status()):
+            assert time.monotonic() < deadline, f"still {told}; {self.log}"
+        return told
+
+    def until_saved(self) -> dict[str, Any]:
+        """Wait until the drain is done: the status."""
+        return self.until(lambda told: told["state"] == "saved")
 
     def join(self, room: str, player: str = "ada") -> ClientConnection:
         """Open a player's socket; its greeting is the first message."""
         url = self.url.replace("http", "ws", 1)
         return connect(f"{url}/rooms/{room}?player={player}", proxy=None, open_timeout=DEADLINE)
+
+    def join_patiently(self, room: str) -> ClientConnection:
+        """Open a player's socket, as soon as the machine lets it in."""
+        deadline = time.monotonic() + DEADLINE
+        while True:
+            try:
+                return self.join(room)
+            except InvalidStatus as refused:
+                if refused.response.status_code != 503 or time.monotonic() > deadline:
+                    raise
 
     def send(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
@@ -136,6 +198,7 @@ def launch(
     version: str = "v1",
     bucket: Bucket | None = None,
     port: int = 0,
+    fenced: bool = False,
     **environ: str,
 ) -> Iterator[Machine]:
     """Start a machine of a release as Fly would; killed at the end of the block if it still runs.
@@ -150,9 +213,21 @@ def launch(
         "ROOMS_VERSION": version,
         "PATH": os.environ["PATH"],
     }
+    if fenced:
+        fly["BLUEGREEN_CUTOVER"] = "handoff"
     environ = fly | (bucket.environ if bucket else {}) | environ
     process = subprocess.Popen(
-        [sys.executable, "-m", "examples.rooms", "--host", "127.0.0.1", "--port", str(port)],
+        [
+            sys.executable,
+            "-m",
+            "examples.rooms",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(port),
+            "--private-port",
+            "0",
+        ],
         cwd=CHECKOUT,
         env=environ,
         stderr=subprocess.PIPE,
@@ -177,6 +252,17 @@ def receive(socket: ClientConnection, kind: str) -> dict[str, Any]:
         message: dict[str, Any] = json.loads(socket.recv(DEADLINE))
         if kind in message:
             return message
+
+
+def edit_until_closed(machine: Machine, room: str, player: str) -> list[dict[str, Any]]:
+    """Edit as fast as the machine answers: every acknowledgement."""
+    acks: list[dict[str, Any]] = []
+    with machine.join(room, player) as socket:
+        try:
+            while True:
+                acks.append(edit(socket, f"{player}-{len(acks)}"))
+        except ConnectionClosed:
+            return acks
 
 
 def _parse(line: str) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-import socket
 import subprocess
 import sys
 
@@ -19,14 +18,6 @@ from tests.examples.machines import CHECKOUT, DEADLINE, Bucket, Machine, launch
 
 HOST = "rooms.fly.dev"
 RARELY = "3600"
-
-
-@pytest.fixture
-def port() -> int:
-    """A free port, for machines that follow each other at one address as they do behind a proxy."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        free: int = probe.getsockname()[1]
-    return free
 
 
 def crowd(url: str, count: int = 8, rooms: int = 3) -> Players:

@@ -47,23 +47,38 @@ def app() -> App:
 
 
 @pytest.mark.anyio
-async def test_no_edit_is_taken_once_the_machine_is_stopping(app: App) -> None:
+async def test_no_edit_is_taken_once_the_term_is_over(app: App) -> None:
     """An edit that was still in the socket's buffer is neither kept nor acknowledged."""
 
-    def stop_at(edit: str) -> None:
+    def end_at(edit: str) -> None:
         if edit == "late":
-            app.stopping.set()
+            app.end_term()
 
-    socket = ScriptedSocket(["early", "late"], stop_at)
+    socket = ScriptedSocket(["early", "late"], end_at)
     await app.serve_player(cast(ServerConnection, socket))
     assert [message["ack"] for message in socket.sent if "ack" in message] == ["early"]
     assert [edit.edit for edit in app.rooms.owned["lobby"].edits] == ["early"]
 
 
 @pytest.mark.anyio
-async def test_who_arrives_just_after_the_stop_is_sent_away(app: App) -> None:
-    """A handshake that was answered before the stop ends with 1012, unheard."""
-    app.stopping.set()
+async def test_a_socket_of_the_last_term_edits_nothing_in_the_next(app: App) -> None:
+    """What a socket that the drain closes still has in its buffer stays refused after a quick resume."""
+
+    def end_and_begin_at(edit: str) -> None:
+        if edit == "late":
+            app.end_term()
+            app.begin_term()
+
+    socket = ScriptedSocket(["early", "late"], end_and_begin_at)
+    await app.serve_player(cast(ServerConnection, socket))
+    assert [message["ack"] for message in socket.sent if "ack" in message] == ["early"]
+    assert [edit.edit for edit in app.rooms.owned["lobby"].edits] == ["early"]
+
+
+@pytest.mark.anyio
+async def test_who_arrives_just_after_the_drain_is_sent_away(app: App) -> None:
+    """A handshake that was answered before the drain ends with 1012, unheard."""
+    app.end_term()
     socket = ScriptedSocket(["late"], lambda edit: None)
     await app.serve_player(cast(ServerConnection, socket))
     assert (socket.closed, socket.sent) == (1012, [])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 from typing import Any
@@ -119,7 +120,14 @@ def test_unknown_paths_are_not_found() -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("ROOMS_VERSION", "two"), ("ROOMS_CHECKPOINT_SECONDS", "0"), ("ROOMS_CHECKPOINT_SECONDS", "soon")],
+    [
+        ("ROOMS_VERSION", "two"),
+        ("ROOMS_CHECKPOINT_SECONDS", "0"),
+        ("ROOMS_CHECKPOINT_SECONDS", "soon"),
+        ("ROOMS_STATE_FORMAT", "0"),
+        ("ROOMS_FENCE", "no"),
+        ("BLUEGREEN_CUTOVER", ""),
+    ],
 )
 def test_a_wrong_environment_is_refused_by_name(name: str, value: str) -> None:
     """A variable that makes no sense is named, with what it must be."""
@@ -139,6 +147,24 @@ def test_a_wrong_environment_ends_the_process() -> None:
     )
     assert ended.returncode == 2
     assert ended.stderr.count("\n") == 1
+
+
+def test_a_port_that_is_taken_ends_the_process() -> None:
+    """The process ends with 2 and one line that names the address, for either of its ports."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        for ports in (["--port", port, "--private-port", "0"], ["--port", "0", "--private-port", port]):
+            ended = subprocess.run(
+                [sys.executable, "-m", "examples.rooms", *ports],
+                cwd=CHECKOUT,
+                env={},
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert ended.returncode == 2
+            assert ended.stderr.startswith("cannot listen on 127.0.0.1: ")
+            assert ended.stderr.count("\n") == 1
 
 
 @given(st.lists(names))

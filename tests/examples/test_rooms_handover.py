@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import signal
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from tests.examples.machines import Bucket, Machine, edit, launch, receive
+from tests.examples.machines import Bucket, edit, edit_until_closed, launch, receive
 
 RARELY = "3600"  # no checkpoint within the test: what is saved was saved at the end
 ALWAYS = "0.005"  # a checkpoint is nearly always under way
@@ -55,6 +54,7 @@ def test_the_manifest_names_what_is_in_s3(bucket: Bucket) -> None:
     assert manifest["machine_id"] == "blue"
     assert manifest["instance_id"] == "instance-of-blue"
     assert manifest["started_at"] < manifest["saved_at"]
+    assert manifest["drain"] is None
     assert manifest["counts"] == {"rooms": 3, "edits": 3}
     heads = {
         row["key"]: bucket.s3.head_object(Bucket=bucket.name, Key=row["key"]) for row in manifest["objects"]
@@ -62,7 +62,8 @@ def test_the_manifest_names_what_is_in_s3(bucket: Bucket) -> None:
     for row in manifest["objects"]:
         assert row["etag"] == heads[row["key"]]["ETag"]
         assert row["bytes"] == heads[row["key"]]["ContentLength"]
-    assert set(heads) == {f"state/rooms/{room}.json" for room in ("attic", "cellar", "lobby")}
+    assert sorted(heads) == [f"state/{key}" for key in bucket.keys("rooms/")]
+    assert len(heads) == 3
 
 
 @pytest.mark.parametrize("checkpoints", [RARELY, ALWAYS])
@@ -81,17 +82,6 @@ def test_nothing_acknowledged_is_missing_from_what_was_saved(bucket: Bucket, che
     saved = {room: bucket.edits(room) for room in ("room-0", "room-1")}
     assert len(acks) >= 100
     assert [ack for ack in acks if saved[ack["room"]][ack["place"] - 1] != ack["ack"]] == []
-
-
-def edit_until_closed(machine: Machine, room: str, player: str) -> list[dict[str, Any]]:
-    """Edit as fast as the machine answers: every acknowledgement."""
-    acks: list[dict[str, Any]] = []
-    with machine.join(room, player) as socket:
-        try:
-            while True:
-                acks.append(edit(socket, f"{player}-{len(acks)}"))
-        except ConnectionClosed:
-            return acks
 
 
 def test_checkpoints_limit_what_a_crash_loses(bucket: Bucket) -> None:

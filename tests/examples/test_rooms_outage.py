@@ -12,6 +12,7 @@ from tests.examples.machines import Bucket, edit, launch
 from tests.examples.relay import Relay
 
 RARELY = "3600"
+LOBBY_1 = "rooms/lobby/0000000000-0000000001.json"
 
 
 def test_saving_goes_on_until_s3_is_back(relayed: Bucket, relay: Relay) -> None:
@@ -67,7 +68,7 @@ def test_a_claim_whose_answer_was_lost_is_still_ours(relayed: Bucket, relay: Rel
     """The owner is read back when the create got no answer, so our own success is not taken for another's."""
     with launch("blue", bucket=relayed) as blue:
         blue.event("state bucket reached")
-        relay.lose_answer_to(b"owners/1-aaaaaaaaaa/lobby.json")
+        relay.lose_answer_to(b"claims/1-aaaaaaaaaa/lobby.json")
         assert blue.get("/rooms/lobby").status_code == 200
         assert blue.event("room opened")["claim"] == "new"
 
@@ -79,7 +80,7 @@ def test_a_save_whose_answer_was_lost_is_repeated(relayed: Bucket, relay: Relay)
         blue.join("lobby") as socket,
     ):
         edit(socket, "e1")
-        relay.lose_answer_to(b"rooms/lobby.json")
+        relay.lose_answer_to(b"rooms/lobby/")
         assert blue.stop() == 0
         assert blue.event("room not saved")["room"] == "lobby"
     assert relayed.edits("lobby") == ["e1"]
@@ -87,11 +88,11 @@ def test_a_save_whose_answer_was_lost_is_repeated(relayed: Bucket, relay: Relay)
 
 def test_a_room_that_cannot_be_read_is_not_opened(bucket: Bucket) -> None:
     """Unreadable state is an error for the players, never an empty room that would be saved over it."""
-    bucket.s3.put_object(Bucket=bucket.name, Key="state/rooms/lobby.json", Body=b"{}")
+    bucket.s3.put_object(Bucket=bucket.name, Key=f"state/{LOBBY_1}", Body=b"{}")
     with launch("blue", bucket=bucket) as blue:
         assert blue.get("/rooms/lobby").status_code == 503
         assert blue.stop() == 0
-    assert bucket.read("rooms/lobby.json") == {}
+    assert bucket.read(LOBBY_1) == {}
 
 
 def test_a_machine_is_not_healthy_before_its_bucket_has_answered(bucket: Bucket) -> None:

@@ -9,6 +9,7 @@ import httpx
 import pytest
 from websockets.exceptions import InvalidStatus
 
+from examples.rooms.bucket import Bucket as S3Bucket
 from examples.rooms.s3 import S3
 from examples.rooms.settings import Settings
 from examples.rooms.store import Claim, StoreError
@@ -46,7 +47,7 @@ def test_a_race_for_rooms_has_one_winner_each(bucket: Bucket) -> None:
             room: {owner_named(answers[room, m.machine_id].result(), m) for m in machines} for room in rooms
         }
     assert [found for found in owners.values() if len(found) != 1] == []
-    assert len(bucket.keys("owners/1-aaaaaaaaaa/")) == len(rooms)
+    assert len(bucket.keys("claims/1-aaaaaaaaaa/")) == len(rooms)
 
 
 def owner_named(answer: httpx.Response, asked: Machine) -> str:
@@ -76,16 +77,15 @@ def test_ownership_ends_with_the_release(bucket: Bucket) -> None:
         assert blue.stop() == 0
     with launch("green", release="2-bbbbbbbbbb", bucket=bucket) as green:
         assert green.get("/rooms/lobby").status_code == 200
-    assert bucket.read("owners/1-aaaaaaaaaa/lobby.json")["machine_id"] == "blue"
-    assert bucket.read("owners/2-bbbbbbbbbb/lobby.json")["machine_id"] == "green"
+    assert bucket.read("claims/1-aaaaaaaaaa/lobby.json")["machine_id"] == "blue"
+    assert bucket.read("claims/2-bbbbbbbbbb/lobby.json")["machine_id"] == "green"
 
 
 @pytest.fixture
-def s3(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> S3:
+def s3(bucket: Bucket) -> S3:
     """The app's own view of the bucket, as machine m1."""
-    for name, value in bucket.environ.items():
-        monkeypatch.setenv(name, value)
-    return S3(Settings.from_env(bucket.environ | {"FLY_MACHINE_ID": "m1"}, started_at=0.0), bucket.name)
+    settings = Settings.from_env(bucket.environ | {"FLY_MACHINE_ID": "m1"}, started_at=0.0)
+    return S3(settings, S3Bucket(bucket.name, settings.prefix, bucket.s3))
 
 
 def test_a_412_to_our_own_claim_is_our_success(
@@ -95,14 +95,14 @@ def test_a_412_to_our_own_claim_is_our_success(
     monkeypatch.setattr("examples.rooms.s3.secrets.token_hex", lambda size: "0" * 2 * size)
     assert s3.claim("lobby") == Claim("m1", new=True)
     assert s3.claim("lobby") == Claim("m1", new=True)
-    assert bucket.keys("owners/") == ["owners/local/lobby.json"]
+    assert bucket.keys("claims/") == ["claims/local/lobby.json"]
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'"m1"'])
-def test_an_unreadable_owner_is_nobody_in_particular(s3: S3, bucket: Bucket, body: bytes) -> None:
-    """An owner object that names no machine is an error, and never means that the room is free."""
-    bucket.s3.put_object(Bucket=bucket.name, Key="state/owners/local/lobby.json", Body=body)
-    with pytest.raises(StoreError, match="names no owner"):
+def test_an_unreadable_claim_is_nobodys_in_particular(s3: S3, bucket: Bucket, body: bytes) -> None:
+    """A claim that names no machine is an error, and never means that the room is free."""
+    bucket.s3.put_object(Bucket=bucket.name, Key="state/claims/local/lobby.json", Body=body)
+    with pytest.raises(StoreError, match="names no machine"):
         s3.claim("lobby")
 
 

@@ -1,4 +1,4 @@
-"""The deployment over everything real but Fly: processes, signals, sockets, WebSockets, S3; without the Pulumi engine."""
+"""Deployments over everything real but Fly: processes, signals, sockets, WebSockets, S3; without the Pulumi engine."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ import itertools
 import socket
 from collections.abc import Awaitable, Callable, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
 import anyio
+import httpx
 import pytest
 from websockets.sync.client import ClientConnection, connect
 
 from demo.local import Platform
-from examples.players import Audit, Log, Players, audit, read_rooms
+from examples.players import Ack, Audit, Log, Players, audit, read_rooms
 from providers.bluegreen import lifecycle
 from providers.bluegreen.deploy import Request, deploy, preview
 from providers.bluegreen.lifecycle import Do
@@ -26,7 +27,7 @@ from providers.session import open_context
 from tests.examples.machines import receive
 from tests.examples.relay import Relay
 from tests.handover.local_fly import APP, LocalFly
-from tests.handover.saved import Saved
+from tests.handover.saved import Commit, Saved
 
 HOST = f"{APP}.fly.dev"
 V1, V2 = "registry.fly.io/rooms:v1", "registry.fly.io/rooms:v2"
@@ -68,7 +69,9 @@ class Deployer:
             "services": [
                 {
                     "internal_port": 8080,
-                    "checks": [{"type": "http", "path": "/health", "interval": "300ms", "grace_period": "1s"}],
+                    "checks": [
+                        {"type": "http", "path": "/health", "interval": "300ms", "grace_period": "1s"}
+                    ],
                 }
             ],
             "stop_config": {"timeout": "30s"},
@@ -89,6 +92,10 @@ class Deployer:
     def when(self, line: str, act: Callable[[], object]) -> None:
         """Do this once, at the moment when people are told a line that holds ``line``: a step's is told before it."""
         self.awaited.append((line, act))
+
+    def hang(self, generation: int, begins: str, ends: str) -> None:
+        """Let one release's processes hang from one line to another."""
+        self.when(begins, lambda: self.when(ends, self.fly.freeze(generation)))
 
     def hear(self, line: str) -> None:
         self.said.append(line)
@@ -129,12 +136,16 @@ class Deployer:
 
     async def judge(self, players: Players, log: Log | None = None) -> Audit:
         """What the players were promised, until they stop, against what the rooms hold afterwards."""
-        log = log or await players.stop()
+        log = by_commit(log or await players.stop(), self.saved.commits())
         return audit(log, await read_rooms(players.url, players.host, players.rooms))
 
     async def contents(self, room: str) -> list[str]:
         """The ids of a room's edits, asked through the proxy."""
         return (await read_rooms(self.platform.proxy_url, HOST, [room]))[room]
+
+    def answer(self, path: str) -> httpx.Response:
+        """What the app answers through the proxy."""
+        return httpx.get(self.platform.proxy_url + path, headers={"host": HOST}, trust_env=False, timeout=30)
 
     @contextmanager
     def seat(self, room: str, **headers: str) -> Iterator[Seat]:
@@ -178,6 +189,25 @@ class Seat:
         """Send one edit: its acknowledgement."""
         self.socket.send(f'{{"edit": "{name}", "text": "{text}"}}')
         return receive(self.socket, "ack")
+
+
+async def more_edits(players: Players, count: int) -> None:
+    """Wait until so many more are acknowledged."""
+    acked = players.counters.acked
+    await players.reach(lambda now: now.acked >= acked + count, 60)
+
+
+def by_commit(log: Log, commits: list[Commit]) -> Log:
+    """The log with each machine named by the commit that it serves under.
+
+    The audit takes a machine that comes back for a second owner; after a rollback that is what it has to do.
+    """
+
+    def name(ack: Ack) -> str:
+        own = [one.number for one in commits if one.release == ack.release and one.at <= ack.acked_at]
+        return f"{ack.machine_id} under commit {max(own, default=0)}"
+
+    return replace(log, acks=[replace(ack, machine_id=name(ack)) for ack in log.acks])
 
 
 def take_out(monkeypatch: pytest.MonkeyPatch, step: Do) -> None:

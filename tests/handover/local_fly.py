@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -16,6 +17,13 @@ import stamina
 from demo.local import CREDENTIALS, Platform
 
 APP = "rooms"
+
+
+def running(pids: Iterable[str]) -> list[str]:
+    """Those of these process ids that are still somebody's."""
+    return [pid for pid in pids if Path("/proc", pid).exists()]
+
+
 Machines = dict[str, dict[str, Any]]
 
 

@@ -17,6 +17,15 @@ BUCKET = "rooms-state"
 
 
 @dataclass(frozen=True)
+class Commit:
+    """Which release owns the state since when, in epoch seconds."""
+
+    number: int
+    release: str
+    at: float
+
+
+@dataclass(frozen=True)
 class Saved:
     """The objects under one test's prefix; keys are without it."""
 
@@ -25,7 +34,9 @@ class Saved:
     bucket: str = BUCKET
 
     def keys(self, under: str) -> list[str]:
-        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=self.prefix + under)
+        pages = self.s3.get_paginator("list_objects_v2").paginate(
+            Bucket=self.bucket, Prefix=self.prefix + under
+        )
         return [row["Key"].removeprefix(self.prefix) for page in pages for row in page.get("Contents", [])]
 
     def read(self, key: str) -> Any:
@@ -47,9 +58,10 @@ class Saved:
         key = self.newest(room)
         return [edit["edit"] for edit in self.read(key)["edits"]] if key else []
 
-    def owners(self) -> list[str]:
-        """The releases that owned the state, oldest first."""
-        return [self.read(key)["release"] for key in sorted(self.keys("owners/"))]
+    def commits(self) -> list[Commit]:
+        """Who owned the state, oldest first."""
+        records = [self.read(key) for key in sorted(self.keys("owners/"))]
+        return [Commit(record["number"], record["release"], record["at"]) for record in records]
 
 
 @contextmanager

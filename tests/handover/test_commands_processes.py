@@ -11,6 +11,7 @@ import pytest
 from providers.bluegreen.lifecycle import Do
 from providers.bluegreen.model import Ending, Phase
 from tests.handover.kit import STAYING, V1, V2, Deployer, take_out
+from tests.handover.local_fly import running
 from tests.handover.untouched import Blue, assert_untouched
 
 pytestmark = pytest.mark.anyio
@@ -78,7 +79,7 @@ async def test_a_hanging_command_is_killed_with_all_that_it_started(deployer: De
     assert "2s" in outcome.failure.reasons[0]
     processes = deployer.lines("test hangs | processes: ")[0].split()
     assert len(processes) == 3
-    assert not [pid for pid in processes if Path("/proc", pid).exists()]
+    assert running(processes) == []
 
 
 async def test_the_release_command_runs_before_the_first_machine_of_green(deployer: Deployer) -> None:

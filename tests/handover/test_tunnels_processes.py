@@ -8,7 +8,8 @@ import pytest
 
 from providers.bluegreen.model import Ending
 from tests.handover.fly_on_path import FlyOnPath
-from tests.handover.kit import BY_REQUEST, STAYING, V1, V2, Deployer
+from tests.handover.kit import BY_REQUEST, STAYING, V1, V2, Deployer, more_edits
+from tests.handover.local_fly import running
 from tests.handover.untouched import Blue, assert_untouched
 
 pytestmark = pytest.mark.anyio
@@ -31,7 +32,7 @@ async def test_green_is_tested_and_blue_drained_through_fly_proxy(deployer: Depl
     """One child for each machine and port, all gone when the run ends; nothing that players were promised is lost."""
     await deployer.serve(V1, **BY_REQUEST)
     async with deployer.players() as players:
-        await players.reach(lambda now: now.acked >= 20, 30)
+        await more_edits(players, 20)
         outcome = await deployer.deploy(V2, tunnel="fly-proxy", tests=[VERSION], rehearsal={}, **BY_REQUEST)
         assert outcome.ending is Ending.DEPLOYED, outcome.failure
         result = await deployer.judge(players)
@@ -44,10 +45,12 @@ async def test_green_is_tested_and_blue_drained_through_fly_proxy(deployer: Depl
         ("rooms-g2-ams-1", "8081"),
         ("rooms-g2-iad-1", "8080"),
     ]
-    assert not [pid for pid, _, _ in fly.runs if Path("/proc", pid).exists()]
+    assert running(pid for pid, _, _ in fly.runs) == []
 
 
-async def test_without_fly_on_path_a_clear_error_says_how_to_get_it(deployer: Deployer, fly: FlyOnPath) -> None:
+async def test_without_fly_on_path_a_clear_error_says_how_to_get_it(
+    deployer: Deployer, fly: FlyOnPath
+) -> None:
     """It names the machine and both ways out, and blue is exactly as it was."""
     (fly.folder / "fly").unlink()
     await deployer.serve(V1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -110,9 +109,7 @@ async def test_without_min_healthy_the_same_green_serves(
     """The negative control: nobody looks while it hangs, from its first good look to the end of the phase."""
     take_out(monkeypatch, Do.STAY_HEALTHY)
     await deployer.serve(V1)
-    frozen: list[Callable[[], None]] = []
-    deployer.when("verify: check who owns the state", lambda: frozen.append(deployer.fly.freeze(2)))
-    deployer.when("drain-old: cordon", lambda: frozen[0]())
+    deployer.hang(2, "verify: check who owns the state", "drain-old: cordon")
     await deployer.serve(V2, min_healthy="30s")
 
 

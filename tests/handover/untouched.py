@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from examples.players import Players
-from tests.handover.kit import Deployer
+from tests.handover.kit import Deployer, more_edits
 
 PARTS = ("id", "state", "instance_id", "cordoned", "config", "events")
-MORE_EDITS = 20
 
 
 @dataclass(frozen=True)
@@ -32,8 +31,7 @@ async def assert_untouched(deployer: Deployer, players: Players, before: Blue) -
     assert Blue.of(deployer) == before
     await deployer.until_routed(before.machines)
     assert players.counters.reconnects == 0
-    acked = players.counters.acked
-    await players.reach(lambda now: now.acked >= acked + MORE_EDITS, 30)
+    await more_edits(players, 20)
     result = await deployer.judge(players)
     assert result.passed, result
     assert players.counters.reconnects == 0
