@@ -66,8 +66,11 @@ class BlueGreenFlyAppProvider(ResourceProvider):
 
     def update(self, id_: str, olds: Props, news: Props) -> UpdateResult:
         spec = inputs.parse(news)
-        secrets = inputs.changed_secrets(_spec_before(olds), spec) | outputs.blue_secrets_of(olds)
-        return UpdateResult(news | _run(spec, _request("deploy", olds, previous_secrets=secrets), olds))
+        before = _spec_before(olds)
+        secrets = inputs.changed_secrets(before, spec) | outputs.blue_secrets_of(olds)
+        proof = before.state_proof if before else None
+        request = _request("deploy", olds, previous_secrets=secrets, previous_proof=proof)
+        return UpdateResult(news | _run(spec, request, olds))
 
     def read(self, id_: str, props: Props) -> ReadResult:
         spec = inputs.parse(props)

@@ -6,13 +6,23 @@ from collections.abc import Callable
 
 from providers.bluegreen.durations import seconds
 from providers.bluegreen.model import MachineSeen, Role, Unknown
-from providers.bluegreen.scene import Scene
+from providers.bluegreen.scene import Scene, is_retired, rank
 
 Done = Callable[[Scene], bool]
 
 
 def each(role: Role, holds: Callable[[MachineSeen], bool]) -> Done:
     return lambda scene: all(holds(machine) for machine in scene.of(role))
+
+
+def once_owners(holds: Callable[[MachineSeen], bool]) -> Done:
+    """Of the others, those whose release has owned the state: what never did has nothing to save."""
+
+    def done(scene: Scene) -> bool:
+        owned = (m for m in scene.of(Role.OTHERS) if rank(m.release, scene.observation))
+        return all(holds(machine) for machine in owned)
+
+    return done
 
 
 def none_left(role: Role) -> Done:
@@ -28,21 +38,19 @@ def app_stays_or_is_gone(scene: Scene) -> bool:
 
 
 def secrets_are_set(scene: Scene) -> bool:
-    """Machines are created after the secrets were set: one that exists shows that they are. Not one that was kept
-    warm, for the app's secrets became those of its successor.
-    """
-    created_for_this = bool(scene.green) and not any(machine.serving for machine in scene.green)
-    return not scene.intent.spec.secret_env or created_for_this or scene.observation.secrets_set
+    """Before green's commit the app's secrets may be anybody's: each run sets them once."""
+    changed = scene.intent.spec.secret_env or scene.intent.previous_secrets
+    return not changed or scene.observation.secrets_set
+
+
+def secrets_are_its_own(role: Role) -> Done:
+    """Of the cluster that owns the state: a rollout that was given up may have left its own in the app."""
+    return each(role, lambda machine: not machine.secrets_of)
 
 
 def released(scene: Scene) -> bool:
     """The release command runs before the first machine of its release is created."""
     return not scene.intent.spec.release_command or bool(scene.green) or scene.observation.released
-
-
-def secrets_are_still_set(scene: Scene) -> bool:
-    """A rollout that was given up may have left its own: its machines tell of it."""
-    return not scene.intent.spec.secret_env or not scene.of(Role.STRAY) or scene.observation.secrets_set
 
 
 def all_created(scene: Scene) -> bool:
@@ -51,7 +59,9 @@ def all_created(scene: Scene) -> bool:
 
 
 def secrets_are_blues(scene: Scene) -> bool:
-    return not scene.intent.previous_secrets or scene.observation.secrets_restored
+    marked = any(machine.secrets_of for machine in scene.of(Role.BLUE))
+    changed = scene.intent.previous_secrets and (marked or scene.intent.goal == "rollback")
+    return not changed or scene.observation.secrets_restored
 
 
 def healthy(scene: Scene) -> Callable[[MachineSeen], bool]:
@@ -97,7 +107,9 @@ def every_test_passed(scene: Scene) -> bool:
 
 
 def owner_is_checked(scene: Scene) -> bool:
-    return not scene.intent.spec.state_store or scene.observation.owner_checked
+    """There is nothing to check where nothing is proven."""
+    proves = scene.intent.spec.state_store or any(machine.must_prove for machine in scene.of(Role.BLUE))
+    return not proves or scene.observation.owner_checked
 
 
 def rehearsed(scene: Scene) -> bool:
@@ -203,14 +215,14 @@ def blue_answers(scene: Scene) -> bool:
 
 def baked(scene: Scene) -> bool:
     """Over once the cluster before was retired; a first deploy has nothing to go back to."""
-    unretired = any(not machine.warm_until for machine in scene.of(Role.BLUE))
+    unretired = not all(is_retired(machine, scene.observation) for machine in scene.of(Role.BLUE))
     return not seconds(scene.intent.spec.bake) or not unretired or scene.observation.baked
 
 
 def kept_warm(scene: Scene) -> bool:
     """A cluster that lost a machine is not worth keeping."""
     wanted = seconds(scene.intent.spec.keep_warm) and not scene.intent.lost
-    return not wanted or all(machine.warm_until for machine in scene.of(Role.BLUE))
+    return not wanted or all(is_retired(machine, scene.observation) for machine in scene.of(Role.BLUE))
 
 
 def green_is_gone_or_kept(scene: Scene) -> bool:
@@ -235,11 +247,28 @@ def uncordoned(machine: MachineSeen) -> bool:
     return not machine.cordoned
 
 
+def uncordoned_or_marked(machine: MachineSeen) -> bool:
+    """One that may have quiesced is routed when it has resumed, not before."""
+    return not machine.cordoned or machine.draining is not None
+
+
+def cordoned_or_ended(machine: MachineSeen) -> bool:
+    return machine.cordoned or machine.state not in RUNNING
+
+
+def registered_or_marked(scene: Scene) -> bool:
+    return all(machine.draining or _is_registered(scene, machine) for machine in scene.green)
+
+
 def registered(scene: Scene) -> bool:
     """Green was uncordoned by this run, or proven routed by an earlier one and still uncordoned. One that merely
     shows as uncordoned may have been created away from the proxy.
     """
-    return all(not m.cordoned and (scene.proven(m) or m.registered) for m in scene.green)
+    return all(_is_registered(scene, machine) for machine in scene.green)
+
+
+def _is_registered(scene: Scene, machine: MachineSeen) -> bool:
+    return not machine.cordoned and (scene.proven(machine) or machine.registered)
 
 
 def started(machine: MachineSeen) -> bool:

@@ -26,6 +26,7 @@ from providers.bluegreen.scene import (
     rolling_back,
     staying,
 )
+from providers.bluegreen.spec_gates import StateProof
 
 LOOK_DEADLINE_S = 60.0
 _GONE = Unknown.CONTRADICTED
@@ -40,13 +41,14 @@ class Request:
     """What is asked of a deployment, beside the spec.
 
     ``known_generation``: the highest generation recorded in Pulumi's state. ``previous_secrets``: blue's values of the
-    secrets that change. ``owns_app``: the app was made by us, and goes when everything goes.
-    ``expected``: ids of the machines that serve by Pulumi's state.
+    secrets that change; ``previous_proof``: the state_proof of the last deploy. ``owns_app``: the app was made by us,
+    and goes when everything goes. ``expected``: ids of the machines that serve by Pulumi's state.
     """
 
     goal: Goal = "deploy"
     known_generation: int = 0
     previous_secrets: Mapping[str, SecretStr | None] = field(default_factory=dict, repr=False)
+    previous_proof: StateProof | None = field(default=None, repr=False)
     owns_app: bool = False
     expected: frozenset[str] = frozenset()
 
@@ -98,7 +100,12 @@ async def _first_look(ctx: Context, request: Request) -> Scene:
         goal=request.goal,
     )
     remove_app = request.goal == "destroy" and request.owns_app
-    intent = replace(intent, previous_secrets=request.previous_secrets, remove_app=remove_app)
+    intent = replace(
+        intent,
+        previous_secrets=request.previous_secrets,
+        previous_proof=request.previous_proof,
+        remove_app=remove_app,
+    )
     return Scene(intent, observation)
 
 
@@ -115,6 +122,11 @@ async def _settle(run: Run, first: Scene, failure: Failure) -> Outcome:
         )
     destroyed = scene.intent.goal == "destroy" and len(scene.blue) < len(first.blue)
     if failure.phase is Phase.BAKE and scene.committed and scene.blue:
+        if {m.state_store for m in scene.blue} != {m.state_store for m in scene.green}:
+            elsewhere = (
+                "no way back: the release before saves elsewhere, and would not see what this one has saved"
+            )
+            return _outcome(run, Ending.UNFINISHED, _with(failure, elsewhere))
         return await _roll_back(run, rolling_back(scene), failure)
     if scene.committed or destroyed:
         return _outcome(run, Ending.UNFINISHED, failure)

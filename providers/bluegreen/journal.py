@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from pydantic import TypeAdapter, ValidationError
 
-from providers.bluegreen.model import Cutover, DrainMark, Ownership, Release
+from providers.bluegreen.model import Cutover, DrainMark, Ownership, Release, Warm
 from providers.bluegreen.scene import Intent
 from providers.bluegreen.spec import Spec
 from providers.bluegreen.spec_gates import (
@@ -36,7 +36,8 @@ APP_CREATED = "bluegreen_app_created"
 DRAIN = "bluegreen_drain"
 DRAINING = "bluegreen_draining"
 STATE_PROOF = "bluegreen_state_proof"
-WARM_UNTIL = "bluegreen_warm_until"
+WARM = "bluegreen_warm"
+SECRETS_OF = "bluegreen_secrets_of"
 APPROVAL_UNTIL = "bluegreen_approval_until"
 TASK = "bluegreen_task"
 RELEASE_COMMAND = "release-command"
@@ -57,7 +58,8 @@ class Entry:
     draining: DrainMark | None
     serving: int
     owner: Ownership | None
-    warm_until: float
+    warm: Warm | None
+    secrets_of: str
     approval_until: float
     app_created: bool
     task: str
@@ -77,7 +79,8 @@ def identify(metadata: Mapping[str, str], app: str) -> Entry | None:
         draining=_mark(metadata.get(DRAINING, "")),
         serving=int(_number(metadata.get(SERVING, ""))),
         owner=Ownership.parse(metadata.get(OWNER, "")),
-        warm_until=_number(metadata.get(WARM_UNTIL, "")),
+        warm=_warm(metadata.get(WARM, "")),
+        secrets_of=metadata.get(SECRETS_OF, ""),
         approval_until=_number(metadata.get(APPROVAL_UNTIL, "")),
         app_created=metadata.get(APP_CREATED) == "true",
         task=metadata.get(TASK, ""),
@@ -87,6 +90,16 @@ def identify(metadata: Mapping[str, str], app: str) -> Entry | None:
 def _number(text: str) -> float:
     """A whole number of at most ten digits, else 0: somebody may have written anything."""
     return float(text) if re.fullmatch(r"\d{1,10}", text, re.ASCII) else 0.0
+
+
+def warm_text(warm: Warm) -> str:
+    """The mark of a cluster that is kept, as metadata holds it."""
+    return f"{warm.until:.0f} {warm.number}"
+
+
+def _warm(text: str) -> Warm | None:
+    until, _, number = text.partition(" ")
+    return Warm(_number(until), int(_number(number))) if _number(until) and _number(number) else None
 
 
 def _drain(text: str) -> Drain:

@@ -87,6 +87,11 @@ class Row:
 
 _CREATE = (
     Row(Phase.CREATE_NEW, Do.CREATE_APP, Role.ALL, when.app_exists),
+    # What an earlier rollout left is finished first: a cluster that served before blue may run, and be routed, still.
+    Row(Phase.CREATE_NEW, Do.CORDON, Role.PAST, when.each(Role.PAST, when.cordoned_or_ended)),
+    Row(Phase.CREATE_NEW, Do.STOP, Role.PAST, when.each(Role.PAST, when.told_to_stop)),
+    Row(Phase.CREATE_NEW, Do.AWAIT_STOPPED, Role.PAST, when.each(Role.PAST, when.settled)),
+    Row(Phase.CREATE_NEW, Do.DESTROY, Role.PAST, when.none_left(Role.PAST)),
     Row(Phase.CREATE_NEW, Do.DESTROY, Role.TASK, when.none_left(Role.TASK)),
     Row(Phase.CREATE_NEW, Do.DESTROY, Role.STRAY, when.none_left(Role.STRAY)),
     Row(Phase.CREATE_NEW, Do.SET_SECRETS, Role.ALL, when.secrets_are_set),
@@ -131,9 +136,9 @@ _ROUTE = (
 )
 _REPAIR = (
     # What can be routed is routed first: one machine that does not come back must not keep the others away.
+    Row(Phase.SWITCH_ROUTES, Do.UNCORDON, Role.GREEN, when.registered_or_marked, repair=True),
     Row(Phase.SWITCH_ROUTES, Do.RESUME, Role.GREEN, when.each(Role.GREEN, when.resumed), repair=True),
-    Row(Phase.SWITCH_ROUTES, Do.UNCORDON, Role.GREEN, when.registered, repair=True),
-    Row(Phase.SWITCH_ROUTES, Do.SET_SECRETS, Role.ALL, when.secrets_are_still_set, repair=True),
+    Row(Phase.SWITCH_ROUTES, Do.SET_SECRETS, Role.GREEN, when.secrets_are_its_own(Role.GREEN), repair=True),
     Row(Phase.SWITCH_ROUTES, Do.CREATE, Role.GREEN, when.all_created, repair=True),
     Row(Phase.SWITCH_ROUTES, Do.AWAIT_STOPPED, Role.GREEN, when.each(Role.GREEN, when.settled), repair=True),
     Row(Phase.SWITCH_ROUTES, Do.START, Role.GREEN, when.each(Role.GREEN, when.told_to_start), repair=True),
@@ -143,11 +148,17 @@ _REPAIR = (
 )
 _RECORD = Row(Phase.SWITCH_ROUTES, Do.MARK_SERVING, Role.GREEN, when.green_is_recorded)
 _BAKE = Row(Phase.BAKE, Do.BAKE, Role.GREEN, when.baked, gate=True)
-_DESTROY_OTHERS = Row(Phase.RETIRE_OLD, Do.DESTROY, Role.OTHERS, when.none_left(Role.OTHERS))
+_DESTROY_OTHERS = (
+    # They have stopped long ago, but for one that somebody, or its host, has started again meanwhile.
+    Row(Phase.RETIRE_OLD, Do.CORDON, Role.OTHERS, when.once_owners(when.cordoned_or_ended), repair=True),
+    Row(Phase.RETIRE_OLD, Do.STOP, Role.OTHERS, when.once_owners(when.told_to_stop), repair=True),
+    Row(Phase.RETIRE_OLD, Do.AWAIT_STOPPED, Role.OTHERS, when.once_owners(when.settled), repair=True),
+    Row(Phase.RETIRE_OLD, Do.DESTROY, Role.OTHERS, when.none_left(Role.OTHERS)),
+)
 _RETIRE = (
     Row(Phase.RETIRE_OLD, Do.DESTROY, Role.TASK, when.none_left(Role.TASK), if_needed=True),
     Row(Phase.RETIRE_OLD, Do.KEEP_WARM, Role.BLUE, when.kept_warm),
-    _DESTROY_OTHERS,
+    *_DESTROY_OTHERS,
 )
 
 
@@ -166,19 +177,24 @@ OVERLAP = (
     *_RETIRE,
 )
 
-STAY = (
+_WAKE_BLUE = (
     # Before anything is waited for: each machine is reached again as soon as it is well, whatever the others do.
+    Row(Phase.RESTORE_OLD, Do.UNCORDON, Role.BLUE, when.each(Role.BLUE, when.uncordoned_or_marked)),
     Row(Phase.RESTORE_OLD, Do.RESUME, Role.BLUE, when.each(Role.BLUE, when.resumed)),
-    Row(Phase.RESTORE_OLD, Do.UNCORDON, Role.BLUE, when.each(Role.BLUE, when.uncordoned)),
     Row(Phase.RESTORE_OLD, Do.AWAIT_STOPPED, Role.BLUE, when.each(Role.BLUE, when.settled)),
     Row(Phase.RESTORE_OLD, Do.START, Role.BLUE, when.each(Role.BLUE, when.told_to_start)),
     Row(Phase.RESTORE_OLD, Do.AWAIT_STARTED, Role.BLUE, when.each(Role.BLUE, when.started)),
     Row(Phase.RESTORE_OLD, Do.RESUME, Role.BLUE, when.each(Role.BLUE, when.not_draining)),
+    Row(Phase.RESTORE_OLD, Do.UNCORDON, Role.BLUE, when.each(Role.BLUE, when.uncordoned)),
+)
+STAY = (
+    Row(Phase.RESTORE_OLD, Do.SET_SECRETS, Role.BLUE, when.secrets_are_its_own(Role.BLUE)),
+    *_WAKE_BLUE,
 )
 RESTORE = (
     Row(Phase.RESTORE_OLD, Do.RESTORE_SECRETS, Role.ALL, when.secrets_are_blues),
     Row(Phase.RESTORE_OLD, Do.RECLAIM, Role.ALL, when.commit_is_settled),
-    *STAY,
+    *_WAKE_BLUE,
     Row(Phase.RESTORE_OLD, Do.AWAIT_HEALTHY, Role.BLUE, when.blue_is_healthy, gate=True),
     Row(Phase.RESTORE_OLD, Do.PROVE_ROUTED, Role.BLUE, when.blue_answers, gate=True),
     Row(Phase.RESTORE_OLD, Do.MARK_SERVING, Role.BLUE, when.blue_is_recorded_again),
@@ -197,7 +213,7 @@ _WAKE_GREEN = (
 
 def _backwards(rows: tuple[Row, ...]) -> tuple[Row, ...]:
     """One phase: a rollback is one thing to people."""
-    return tuple(replace(row, phase=Phase.ROLL_BACK) for row in (*_WAKE_GREEN, *rows, _DESTROY_OTHERS))
+    return tuple(replace(row, phase=Phase.ROLL_BACK) for row in (*_WAKE_GREEN, *rows, *_DESTROY_OTHERS))
 
 
 HANDOFF_BACK = _backwards((*_DRAIN, *_COMMIT, *_ROUTE, _RECORD))

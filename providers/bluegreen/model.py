@@ -28,13 +28,15 @@ class Phase(StrEnum):
 
 class Role(StrEnum):
     """Whose machines a step is about: the cluster that serves, the one being brought up, what given-up deployments
-    left (``stray``), what is to go but green (``others``), short-lived ones of tests (``task``), or all of it.
+    left (``stray``), clusters that served before blue (``past``), what is to go but green (``others``), short-lived
+    ones of tests (``task``), or all of it.
     """
 
     BLUE = "blue"
     GREEN = "green"
     STRAY = "stray"
     OTHERS = "others"
+    PAST = "past"
     TASK = "tasks"
     ALL = "all"
 
@@ -48,6 +50,7 @@ class Unknown(StrEnum):
     NO_RECORD = "cannot be told apart: the state store does not say which release owns the state"
 
 
+GONE = frozenset({"destroyed", "destroying", "replaced", "migrated"})
 _RELEASE = re.compile(r"(\d{1,9})-([0-9a-z]+)(?:-([0-9a-z]+))?")
 
 
@@ -91,11 +94,22 @@ class Ownership:
 
 @dataclass(frozen=True)
 class DrainMark:
-    """One drain of one machine: its id, and the object that proves its state as it was before (ETag, epoch seconds)."""
+    """One drain of one machine: its id, the object that proves its state as it was before (ETag, epoch seconds), and
+    when the boot that was asked had started: a later one knows nothing of it.
+    """
 
     id: str
     etag: str | None = None
     modified: float | None = None
+    started_at: float = 0.0
+
+
+@dataclass(frozen=True)
+class Warm:
+    """Kept stopped until then (epoch seconds), after its cluster owned the state by this commit and no later one."""
+
+    until: float
+    number: int
 
 
 @dataclass(frozen=True)
@@ -138,8 +152,8 @@ class MachineSeen:
     ``serving``: the number of the commit under which its routing was proven, 0 for none; ``owner``: what a commit
     wrote on it. ``registered``: this run asked the proxy to route it. ``touched``: this run started or uncordoned it,
     so its routing has to be proven again. ``drain``, ``state_proof``: what its own release can do. ``draining``: the
-    mark of a drain that was asked of it and not taken back. ``warm_until``, ``approval_until``: epoch seconds, 0 for
-    never. ``app_created``: its app was made for it.
+    mark of a drain that was asked of it and not taken back. ``secrets_of``: another release's secrets may have been put
+    in place of its own. ``approval_until``: epoch seconds, 0 for never. ``app_created``: its app was made for it.
     """
 
     id: str
@@ -160,7 +174,8 @@ class MachineSeen:
     draining: DrainMark | None = None
     state_store: str = ""
     state_proof: StateProof = ManifestProof()
-    warm_until: float = 0.0
+    warm: Warm | None = None
+    secrets_of: str = ""
     approval_until: float = 0.0
     app_created: bool = False
     image_digest: str = ""
@@ -258,7 +273,7 @@ class Observation:
     def with_machines(self, *changed: MachineSeen) -> Observation:
         """The same world after ``changed`` were looked at again (new ones are added)."""
         by_id = {machine.id: machine for machine in self.seen} | {machine.id: machine for machine in changed}
-        return replace(self, machines=tuple(by_id.values()))
+        return replace(self, machines=tuple(m for m in by_id.values() if m.state not in GONE))
 
     def without_machines(self, *ids: str) -> Observation:
         left = tuple(m for m in self.seen if m.id not in ids)

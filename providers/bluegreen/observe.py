@@ -7,15 +7,21 @@ from dataclasses import replace
 
 from providers.bluegreen.context import Context
 from providers.bluegreen.journal import Entry, identify
-from providers.bluegreen.model import CheckSeen, ExitSeen, MachineSeen, Observation, Unknown
+from providers.bluegreen.model import (
+    GONE,
+    CheckSeen,
+    ExitSeen,
+    MachineSeen,
+    Observation,
+    Unknown,
+)
 from providers.bluegreen.scene import is_settled
+from providers.bluegreen.spec import split_location
 from providers.fly import Machine, NotFound
 from providers.fly.retries import borne
 from providers.fly.types import Check
 from providers.gates.owners import latest_owner
 from providers.gates.store import StoreError
-
-GONE = frozenset({"destroyed", "destroying", "replaced", "migrated"})
 
 
 async def look(ctx: Context, before: Observation | None = None) -> Observation:
@@ -34,7 +40,7 @@ async def look(ctx: Context, before: Observation | None = None) -> Observation:
     except NotFound:
         if expected or before.app_exists is True:
             return replace(before, app_exists=Unknown.CONTRADICTED, machines=Unknown.CONTRADICTED)
-        return replace(before, app_exists=False, machines=())
+        return await _with_record(ctx, replace(before, app_exists=False, machines=()))
     for machine_id in sorted(expected - listed.keys()):
         with contextlib.suppress(NotFound):
             listed[machine_id] = await _get(ctx, machine_id)
@@ -53,19 +59,27 @@ async def _with_record(ctx: Context, observation: Observation) -> Observation:
     What this run has read stays right meanwhile: nobody else commits during it. So a restore needs no store, and an
     outage of S3 does not keep blue from serving.
     """
-    store = ctx.spec.state_store
     if observation.record is Unknown.NOT_LOOKED and is_settled(observation):
         observation = replace(observation, record=None)
-    unread = isinstance(observation.record, Unknown)
-    if store is None or not (unread or ctx.committing):
+    locations = _locations(ctx, observation)
+    if not locations or not (isinstance(observation.record, Unknown) or ctx.committing):
         return observation
     try:
-        record = await latest_owner(ctx.store_of(store.bucket), store.prefix)
+        records = [await latest_owner(ctx.store_of(bucket), prefix) for bucket, prefix in sorted(locations)]
     except StoreError as error:
         ctx.record_error = str(error)
         return replace(observation, record=Unknown.NO_RECORD)
+    record = max((record for record in records if record), default=None)
     mine = ctx.committing is None or (record is not None and record.number >= ctx.committing.number)
     return replace(observation, record=record, commit_unsure=not mine)
+
+
+def _locations(ctx: Context, observation: Observation) -> set[tuple[str, str]]:
+    """Every bucket and prefix that a release saves to: an interrupted one has committed in its own, not in today's."""
+    told = {machine.state_store for machine in observation.seen if machine.state_store}
+    if ctx.spec.state_store:
+        told.add(ctx.spec.state_store.location)
+    return {split_location(location) for location in told}
 
 
 async def app_is_gone(ctx: Context) -> bool:
@@ -137,7 +151,8 @@ def _seen(machine: Machine, known: Entry) -> MachineSeen:
         draining=known.draining,
         state_store=known.state_store,
         state_proof=known.state_proof,
-        warm_until=known.warm_until,
+        warm=known.warm,
+        secrets_of=known.secrets_of,
         approval_until=known.approval_until,
         app_created=known.app_created,
         image_digest=machine.image_ref.digest,

@@ -9,7 +9,7 @@ from providers.bluegreen import durations
 from providers.bluegreen.lifecycle import Do
 from providers.bluegreen.model import Cluster, Ending, Outcome, Phase, Role
 from providers.bluegreen.plan import PlannedStep
-from providers.bluegreen.scene import Scene
+from providers.bluegreen.scene import Scene, is_retired
 from providers.bluegreen.spec import Spec
 
 _NEXT = {
@@ -83,7 +83,12 @@ def _notes(scene: Scene, steps: list[PlannedStep]) -> Iterator[str]:
 def _of_warm(scene: Scene, doing: set[Do]) -> Iterator[str]:
     if any(machine.serving for machine in scene.green) and Do.START in doing and not scene.committed:
         yield f"note: green {scene.intent.release} is kept warm: its machines are started, not built"
-    over = {m.release for m in scene.of(Role.OTHERS) if m.warm_until and m.warm_until <= scene.observation.at}
+    at = scene.observation.at
+    over = {
+        m.release
+        for m in scene.of(Role.OTHERS)
+        if m.warm and m.warm.until <= at and is_retired(m, scene.observation)
+    }
     for release in sorted(over):
         yield f"note: release {release} was kept warm, and its time is over: it is destroyed"
 

@@ -21,6 +21,7 @@ from providers.bluegreen.model import (
     Unknown,
 )
 from providers.bluegreen.spec import Spec
+from providers.bluegreen.spec_gates import StateProof
 
 Goal = Literal["deploy", "restore", "destroy", "rollback", "stay"]
 
@@ -34,6 +35,7 @@ class Intent:
     ``disturbed``: blue was cordoned or stopped, so a restore has to prove that it answers again.
     ``previous_secrets``: blue's values of the secrets that this deployment changes (``None``: it had none of that
     name); machines read secrets when they start, so blue needs its own back before it is started again.
+    ``previous_proof``: the state_proof of the last deploy, whose details no machine knows.
     ``remove_app``: the app is ours and goes with the last machine. ``lost``: ids of blue's machines that had died
     before this run began; nothing is waited for or proven of them.
     """
@@ -47,6 +49,7 @@ class Intent:
     remove_app: bool = False
     lost: frozenset[str] = frozenset()
     previous_secrets: Mapping[str, SecretStr | None] = field(default_factory=dict, repr=False)
+    previous_proof: StateProof | None = field(default=None, repr=False)
 
     @property
     def wanted(self) -> dict[str, str]:
@@ -94,13 +97,14 @@ class Scene:
 
     def of(self, role: Role) -> tuple[MachineSeen, ...]:
         """The machines that a step is about."""
-        if role is Role.BLUE:
-            return tuple(m for m in self.blue if m.id not in self.intent.lost)
-        if role is Role.OTHERS:
-            return tuple(m for m in self.blue + self.rest if m.release != self.kept_warm)
+        going = tuple(m for m in self.rest if m.release != self.kept_warm)
         return {
+            # A machine that had died before this run, and runs again, is drained like any other.
+            Role.BLUE: tuple(m for m in self.blue if not (m.id in self.intent.lost and m.lost)),
             Role.GREEN: self.green,
-            Role.STRAY: tuple(m for m in self.rest if not rank(m.release, self.observation)),
+            Role.STRAY: tuple(m for m in going if not rank(m.release, self.observation)),
+            Role.PAST: tuple(m for m in going if rank(m.release, self.observation)),
+            Role.OTHERS: tuple(m for m in self.blue if m.release != self.kept_warm) + going,
             Role.TASK: self.observation.tasks,
             Role.ALL: self.blue + self.green + self.rest,
         }[role]
@@ -191,12 +195,24 @@ def newest_committed(observation: Observation) -> Cluster | None:
 def _by_rank(observation: Observation) -> list[Cluster]:
     """The clusters that own or owned the state, the owner first."""
     ranked = [(rank(cluster.release, observation), cluster) for cluster in clusters(observation)]
-    return [cluster for number, cluster in sorted(ranked, key=lambda pair: -pair[0]) if number]
+    ranked.sort(key=lambda pair: (pair[0], pair[1].release), reverse=True)
+    return [cluster for number, cluster in ranked if number]
+
+
+def is_retired(machine: MachineSeen, observation: Observation) -> bool:
+    """Whether its cluster's retirement is written on it. One that has owned the state again since is not retired."""
+    return machine.warm is not None and machine.warm.number == rank(machine.release, observation)
 
 
 def is_warm(cluster: Cluster, observation: Observation) -> bool:
     """Whether a cluster that once served is kept, stopped, and not for too long yet."""
-    return all(m.state == "stopped" and m.warm_until > observation.at for m in cluster.machines)
+    return all(machine.state == "stopped" and _in_time(machine, observation) for machine in cluster.machines)
+
+
+def _in_time(machine: MachineSeen, observation: Observation) -> bool:
+    return (
+        is_retired(machine, observation) and machine.warm is not None and machine.warm.until > observation.at
+    )
 
 
 def is_settled(observation: Observation) -> bool:
@@ -206,7 +222,7 @@ def is_settled(observation: Observation) -> bool:
         return not observation.seen
     others = [machine for machine in observation.seen if machine.release != owner.release]
     serves = all(m.serving and m.state == "started" and not m.cordoned for m in owner.machines)
-    return serves and all(machine.warm_until and machine.state == "stopped" for machine in others)
+    return serves and all(m.state == "stopped" and is_retired(m, observation) for m in others)
 
 
 def resolve(
@@ -228,7 +244,8 @@ def resolve(
         nothing = Release(known_generation + 1, "destroy")
         return _intent(goal, spec, nothing, current, told_by=current)
     green = _green(spec, observation, current, Release(known_generation + 1, spec.digest, nonce))
-    older = [c for c in _by_rank(observation) if c.release != green and not is_warm(c, observation)]
+    running = [c for c in _by_rank(observation) if c == current or not is_warm(c, observation)]
+    older = [cluster for cluster in running if cluster.release != green]
     unfinished = next((cluster for cluster in clusters(observation) if cluster.release == green), None)
     return _intent(goal, spec, green, older[0] if older else None, told_by=unfinished)
 
@@ -270,7 +287,7 @@ def _unfinished(cluster: Cluster, observation: Observation) -> bool:
 
 def _reusable(cluster: Cluster, observation: Observation) -> bool:
     """Kept warm and still in time, or started out of that by a run that was killed."""
-    return all(m.warm_until > observation.at and m.cordoned for m in cluster.machines)
+    return all(_in_time(machine, observation) and machine.cordoned for machine in cluster.machines)
 
 
 def awaiting(scene: Scene) -> Release | None:

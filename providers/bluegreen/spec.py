@@ -137,6 +137,12 @@ class StateStore(Part):
         return f"s3://{self.bucket}/{self.prefix}"
 
 
+def split_location(location: str) -> tuple[str, str]:
+    """``"s3://bucket/prefix/"`` → bucket and prefix."""
+    bucket, _, prefix = location.removeprefix("s3://").partition("/")
+    return bucket, prefix
+
+
 class RoutingProbe(Part):
     """What the deployer asks from outside, on fresh connections, to prove who answers.
 

@@ -52,10 +52,10 @@ class ScriptedApp:
     ) -> Behaviour:
         """``saves``: whether it saves at all when it is to; ``manifest``: fields of its manifest that are spoiled."""
         app = _Script(self, saves, dict(manifest or {}), drain_takes, rehearsal)
-        hooks = {"on_start": self._start, "on_stop": app.stop, "on_signal": app.signal, "serve": app.serve}
+        hooks = {"on_start": self.start, "on_stop": app.stop, "on_signal": app.signal, "serve": app.serve}
         return Behaviour(**{**hooks, **script})
 
-    async def _start(self, boot: Boot) -> None:
+    async def start(self, boot: Boot) -> None:
         self.lives[boot.machine_id] = Life(boot, self.now())
 
     def turn(self, life: Life, method: str, body: bytes) -> None:

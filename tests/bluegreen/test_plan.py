@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from providers.bluegreen.lifecycle import DESTROY, HANDOFF, OVERLAP, RESTORE, Do
-from providers.bluegreen.model import Answer, DrainMark, Observation, Ownership, Phase, Proof, Role
+from providers.bluegreen.model import Answer, DrainMark, Observation, Ownership, Phase, Proof, Role, Warm
 from providers.bluegreen.plan import next_step, rollout
 from providers.bluegreen.scene import Scene, latest, resolve, restoring
 from providers.bluegreen.spec_gates import RequestDrain, StopDrain
@@ -248,7 +248,7 @@ def _clusters(draw, of, generation):
             cordoned=draw(st.booleans()),
             owner=draw(st.sampled_from([None, owned_by(V1, 1), owned_by(V2, 2)])),
             serving=draw(st.integers(0, 3)),
-            warm_until=draw(st.sampled_from([0.0, 10.0, 30.0])),
+            warm=draw(st.sampled_from([None, Warm(10.0, 1), Warm(30.0, 1)])),
             drain=draw(st.sampled_from([StopDrain(), RequestDrain(type="request")])),
             draining=draw(st.sampled_from([None, DrainMark("x")])),
             checks=draw(st.sampled_from([(), machine.checks])),

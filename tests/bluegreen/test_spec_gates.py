@@ -110,7 +110,7 @@ def test_secrets_of_tests_are_in_no_metadata_and_no_machine() -> None:
 @pytest.mark.parametrize("text", ["", "{", '{"type": "nonsense"}', "\x1b[2J", "9" * 5000])
 def test_metadata_that_anybody_may_have_written_breaks_nothing(text: str) -> None:
     """A machine whose entries cannot be read drains as Fly does it; a mark that cannot be read is a mark."""
-    keys = ("drain", "draining", "state_proof", "serving", "owner", "warm_until", "approval_until", "task")
+    keys = ("drain", "draining", "state_proof", "serving", "owner", "warm", "approval_until", "task")
     metadata = {f"bluegreen_{key}": text for key in keys}
     entry = identify(metadata | {"bluegreen_component": "rooms", "bluegreen_release": "2-abc"}, "rooms")
     assert entry

@@ -8,7 +8,7 @@ from providers.bluegreen import journal
 from providers.bluegreen.actions.together import each
 from providers.bluegreen.context import Context
 from providers.bluegreen.failures import GateFailed, only
-from providers.bluegreen.model import Observation
+from providers.bluegreen.model import Observation, Release
 from providers.bluegreen.observe import look, see
 from providers.bluegreen.plan import Step
 from providers.bluegreen.scene import Scene
@@ -37,18 +37,43 @@ async def create_app(ctx: Context, scene: Scene, step: Step) -> Observation:
 
 
 async def set_secrets(ctx: Context, scene: Scene, step: Step) -> Observation:
-    """Set green's secrets on the app; names that green no longer has are removed. No value is ever read back."""
+    """Set the secrets of today's spec on the app, and remove names that it no longer has. No value is read back."""
     removed: dict[str, str | None] = dict.fromkeys(scene.intent.previous_secrets)
-    wanted = {name: value.get_secret_value() for name, value in ctx.spec.secret_env.items()}
-    await ctx.app_secrets.set(removed | wanted)
-    return replace(scene.observation, secrets_set=True)
+    wanted: dict[str, str | None] = {n: value.get_secret_value() for n, value in ctx.spec.secret_env.items()}
+    whose = scene.intent.blue if scene.intent.goal == "stay" else scene.intent.release
+    observation = await _put_secrets(ctx, scene, whose, removed | wanted)
+    return replace(observation, secrets_set=True)
 
 
 async def restore_secrets(ctx: Context, scene: Scene, step: Step) -> Observation:
-    """Give the app blue's values again: machines read secrets when they start, and blue is started next."""
+    """Give the app the old values again: machines read secrets when they start, and these are started next."""
     previous = scene.intent.previous_secrets.items()
-    await ctx.app_secrets.set({name: value.get_secret_value() if value else None for name, value in previous})
-    return replace(scene.observation, secrets_restored=True)
+    values = {name: value.get_secret_value() if value else None for name, value in previous}
+    whose = scene.intent.release if scene.intent.goal == "rollback" else scene.intent.blue
+    observation = await _put_secrets(ctx, scene, whose, values)
+    return replace(observation, secrets_restored=True)
+
+
+async def _put_secrets(
+    ctx: Context, scene: Scene, whose: Release | None, values: dict[str, str | None]
+) -> Observation:
+    """Secrets are the app's, not a release's: while they may be another release's than the owner's, a machine of the
+    owner says so, or a run that is killed in between would leave them to whoever restarts next.
+
+    One machine, since writing metadata may reset its check reports, and it serves.
+    """
+    holders = [m for m in scene.observation.seen if m.release == scene.owner and not m.lost]
+    observation = scene.observation
+    if holders and whose != scene.owner and not any(machine.secrets_of for machine in holders):
+        first = min(holders, key=lambda machine: machine.name)
+        await ctx.machines.set_metadata(first.id, journal.SECRETS_OF, str(whose))
+        observation = observation.with_machines(replace(first, secrets_of=str(whose)))
+    await ctx.app_secrets.set(values)
+    if whose == scene.owner:
+        marked = [machine for machine in holders if machine.secrets_of]
+        await each(marked, lambda machine: ctx.machines.delete_metadata(machine.id, journal.SECRETS_OF))
+        observation = observation.with_machines(*(replace(machine, secrets_of="") for machine in marked))
+    return observation
 
 
 async def create(ctx: Context, scene: Scene, step: Step) -> Observation:

@@ -6,6 +6,7 @@ import secrets
 from dataclasses import replace
 
 from providers.bluegreen import journal
+from providers.bluegreen.actions.proving_outside import cannot_prove
 from providers.bluegreen.actions.together import each
 from providers.bluegreen.context import Context
 from providers.bluegreen.failures import GateFailed
@@ -22,6 +23,14 @@ async def check_owner(ctx: Context, scene: Scene, step: Step) -> Observation:
 
     Another owner than blue means that somebody else deploys to this prefix.
     """
+    unprovable = [fault for machine in scene.blue if (fault := cannot_prove(ctx, scene, machine))]
+    if unprovable:
+        raise GateFailed(*unprovable)
+    checked = replace(scene.observation, owner_checked=True)
+    return await _check_record(ctx, scene, checked) if ctx.spec.state_store else checked
+
+
+async def _check_record(ctx: Context, scene: Scene, observation: Observation) -> Observation:
     location = _location(ctx)
     store = ctx.store_of(location.bucket)
     try:
@@ -30,7 +39,7 @@ async def check_owner(ctx: Context, scene: Scene, step: Step) -> Observation:
             await must_create_only_once(store, location.prefix, record.number)
     except StoreError as error:
         raise GateFailed(f"who owns the state is not known: {error}") from None
-    observation = replace(scene.observation, record=record, owner_checked=True)
+    known = observation.record if isinstance(observation.record, Ownership) else None
     blue = scene.intent.blue
     saves_here = any(machine.state_store == location.location for machine in scene.blue)
     handed_over = saves_here and all(machine.cutover == "handoff" for machine in scene.blue)
@@ -39,7 +48,8 @@ async def check_owner(ctx: Context, scene: Scene, step: Step) -> Observation:
             f"{location.location} is owned by release {record.release}, but {blue} serves app {ctx.spec.app}: "
             "another app or deployer saves to the same place"
         )
-    return observation
+    latest = max((commit for commit in (record, known) if commit), default=None)
+    return replace(observation, record=latest)
 
 
 async def commit(ctx: Context, scene: Scene, step: Step) -> Observation:

@@ -15,6 +15,7 @@ from providers.bluegreen.failures import GateFailed, NotYet
 from providers.bluegreen.model import DrainMark, MachineSeen, Observation, Proof
 from providers.bluegreen.plan import Step
 from providers.bluegreen.scene import Scene
+from providers.bluegreen.spec import split_location
 from providers.bluegreen.spec_gates import CommandProof, HttpProof, MarkerProof, RequestDrain, SignalDrain
 from providers.gates.marker import mark_before, marker_key, prove_marker
 from providers.gates.saved_state import manifest_etag, prove_saved
@@ -25,15 +26,19 @@ async def mark_of(ctx: Context, machine: MachineSeen, drain: str) -> DrainMark:
     """The mark of a drain that is about to begin: the object that will prove it, as it is now."""
     told_by_id = isinstance(machine.drain, RequestDrain) and machine.state_proof.type == "manifest"
     if not machine.state_store or told_by_id:
-        return DrainMark(drain)
+        return DrainMark(drain, started_at=machine.started_at)
     store, prefix = _store_of(ctx, machine)
+    found: tuple[str | None, float | None]
     try:
         if isinstance(machine.state_proof, MarkerProof):
             head = await mark_before(store, marker_key(prefix, machine.state_proof.key, machine))
-            return DrainMark(drain, head.etag, head.modified) if head else DrainMark(drain)
-        return DrainMark(drain, await manifest_etag(store, prefix, machine))
+            found = (head.etag, head.modified) if head else (None, None)
+        else:
+            found = (await manifest_etag(store, prefix, machine), None)
     except StoreError as error:
         raise GateFailed(f"{_who(machine)}: what it saved before cannot be read: {error}") from None
+    etag, modified = found
+    return DrainMark(drain, etag, modified, machine.started_at)
 
 
 async def prove_state(ctx: Context, scene: Scene, step: Step) -> Observation:
@@ -93,7 +98,7 @@ async def _prove(ctx: Context, scene: Scene, machine: MachineSeen) -> Proof:
 
 def _store_of(ctx: Context, machine: MachineSeen) -> tuple[StateStore, str]:
     """The store that this machine was told to save to, and its prefix."""
-    bucket, _, prefix = machine.state_store.removeprefix("s3://").partition("/")
+    bucket, prefix = split_location(machine.state_store)
     return ctx.store_of(bucket), prefix
 
 

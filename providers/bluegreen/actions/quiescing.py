@@ -5,20 +5,24 @@ from __future__ import annotations
 import secrets
 from dataclasses import replace
 
+import anyio
+
 from providers.bluegreen import journal
 from providers.bluegreen.actions.draining_endpoint import DrainEndpoint, DrainStatus
 from providers.bluegreen.actions.persisting import persist
 from providers.bluegreen.actions.proving import mark_of
+from providers.bluegreen.actions.switching import route
 from providers.bluegreen.actions.together import each, each_or_fail
 from providers.bluegreen.conditions import drains_alive, marked_for_drain
 from providers.bluegreen.context import Context
 from providers.bluegreen.failures import GateFailed, NotYet
-from providers.bluegreen.model import DrainMark, MachineSeen, Observation
+from providers.bluegreen.model import DrainMark, MachineSeen, Observation, Phase
 from providers.bluegreen.plan import Step
 from providers.bluegreen.polling import polling
 from providers.bluegreen.scene import Scene
 from providers.bluegreen.spec_gates import RequestDrain, SignalDrain
 
+RESUME_WITHIN_S = 30.0
 PREFLIGHT_LOOKS = 8
 """How often blue's drain endpoint is asked before it counts as absent, some four seconds in all."""
 
@@ -90,24 +94,34 @@ def _progress(status: DrainStatus) -> str:
 
 
 async def resume(ctx: Context, scene: Scene, step: Step) -> Observation:
-    """Take the drain back. One that was started anew has forgotten it, and says so: then only the mark goes."""
+    """Take drains back, each machine by itself, and route it at once: one that does not answer keeps no other away."""
+    routes = step.phase in (Phase.RESTORE_OLD, Phase.SWITCH_ROUTES)
 
     async def one(machine: MachineSeen) -> MachineSeen:
-        if isinstance(machine.drain, SignalDrain):
-            await ctx.machines.signal(machine.id, machine.drain.resume_signal)
-        elif isinstance(machine.drain, RequestDrain):
-            await persist(ctx, machine, _at(ctx, machine).resume)
+        await _work_again(ctx, machine)
         await ctx.machines.delete_metadata(machine.id, journal.DRAINING)
-        ctx.waiting_for.pop(machine.name, None)
-        return replace(machine, draining=None)
+        working = replace(machine, draining=None)
+        return await route(ctx, working) if routes else working
 
-    drained = [machine for machine in step.machines if machine.draining and machine.state == "started"]
-    resumed = await each(drained, one)
-    kept = {
-        key: value for key, value in scene.observation.quiesced.items() if key not in {m.id for m in resumed}
-    }
-    proofs = {
-        key: value for key, value in scene.observation.proofs.items() if key not in {m.id for m in resumed}
-    }
-    observation = replace(scene.observation, quiesced=kept, proofs=proofs)
-    return observation.with_machines(*resumed)
+    resumed = await each([m for m in step.machines if m.draining and m.state == "started"], one)
+    ids = {machine.id for machine in resumed}
+    quiesced = {key: mark for key, mark in scene.observation.quiesced.items() if key not in ids}
+    proofs = {key: proof for key, proof in scene.observation.proofs.items() if key not in ids}
+    return replace(scene.observation, quiesced=quiesced, proofs=proofs).with_machines(*resumed)
+
+
+async def _work_again(ctx: Context, machine: MachineSeen) -> None:
+    """A boot that began after the drain was asked for knows nothing of it. Raises ``GateFailed`` after a while."""
+    if machine.draining and 0 < machine.draining.started_at < machine.started_at:
+        return
+    try:
+        with anyio.fail_after(RESUME_WITHIN_S):
+            if isinstance(machine.drain, SignalDrain):
+                await ctx.machines.signal(machine.id, machine.drain.resume_signal)
+            elif isinstance(machine.drain, RequestDrain):
+                await persist(ctx, machine, _at(ctx, machine).resume)
+    except (TimeoutError, GateFailed) as error:
+        raise GateFailed(
+            f"machine {machine.id} ({machine.name}) does not resume, and stays cordoned ({str(error) or 'no answer'}): "
+            f"`fly machine restart {machine.id}` starts it from what it has saved, and the next run routes it"
+        ) from None

@@ -8,9 +8,9 @@ from providers.bluegreen import journal
 from providers.bluegreen.actions.together import each
 from providers.bluegreen.context import Context
 from providers.bluegreen.durations import seconds
-from providers.bluegreen.model import MachineSeen, Observation
+from providers.bluegreen.model import MachineSeen, Observation, Warm
 from providers.bluegreen.plan import Step
-from providers.bluegreen.scene import Scene
+from providers.bluegreen.scene import Scene, rank
 
 
 async def destroy(ctx: Context, scene: Scene, step: Step) -> Observation:
@@ -26,10 +26,12 @@ async def destroy(ctx: Context, scene: Scene, step: Step) -> Observation:
 async def keep_warm(ctx: Context, scene: Scene, step: Step) -> Observation:
     """Write on blue until when it is kept: stopped and cordoned, with its image at hand, it starts in seconds."""
     until = ctx.now() + seconds(ctx.spec.keep_warm)
+    number = rank(step.machines[0].release, scene.observation)
+    warm = Warm(float(round(until)), number)
 
     async def one(machine: MachineSeen) -> MachineSeen:
-        await ctx.machines.set_metadata(machine.id, journal.WARM_UNTIL, f"{until:.0f}")
-        return replace(machine, warm_until=until)
+        await ctx.machines.set_metadata(machine.id, journal.WARM, journal.warm_text(warm))
+        return replace(machine, warm=warm)
 
     return scene.observation.with_machines(*await each(step.machines, one))
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
+
+import anyio
 
 from providers.bluegreen import journal
 from providers.bluegreen.actions.together import each, each_or_fail
 from providers.bluegreen.context import Context
 from providers.bluegreen.failures import NotYet
-from providers.bluegreen.model import Answer, MachineSeen, Observation
+from providers.bluegreen.model import Answer, MachineSeen, Observation, Role
 from providers.bluegreen.observe import look_again
 from providers.bluegreen.plan import Step
 from providers.bluegreen.polling import polling
 from providers.bluegreen.scene import Scene
+from providers.fly import FlyError
+
+CORDON_DEAD_WITHIN_S = 2.0
 
 
 async def cordon(ctx: Context, scene: Scene, step: Step) -> Observation:
@@ -24,20 +30,33 @@ async def cordon(ctx: Context, scene: Scene, step: Step) -> Observation:
         return replace(machine, cordoned=True)
 
     routed = [machine for machine in step.machines if not machine.cordoned]
-    return scene.observation.with_machines(*await each(routed, one))
+    cordoned = await each(routed, one)
+    if step.row.on is Role.BLUE:
+        await _cordon_the_dead(ctx, scene)
+    return scene.observation.with_machines(*cordoned)
+
+
+async def _cordon_the_dead(ctx: Context, scene: Scene) -> None:
+    """Blue's machines that died before this run must not serve if they come back. Their hosts may not even answer."""
+    for machine in scene.blue:
+        if machine.id in scene.intent.lost and machine.lost and not machine.cordoned:
+            with anyio.move_on_after(CORDON_DEAD_WITHIN_S), contextlib.suppress(FlyError):
+                await ctx.machines.cordon(machine.id)
 
 
 async def uncordon(ctx: Context, scene: Scene, step: Step) -> Observation:
     """Register the machines with the proxy, which learns of it after a moment."""
 
-    async def one(machine: MachineSeen) -> MachineSeen:
-        await ctx.machines.uncordon(machine.id)
-        ctx.registered.add(machine.id)
-        ctx.touched.add(machine.id)
-        return replace(machine, cordoned=False, registered=True, touched=True)
+    unrouted = [m for m in step.machines if not m.draining and (m.cordoned or not m.registered)]
+    return scene.observation.with_machines(*await each(unrouted, lambda machine: route(ctx, machine)))
 
-    unrouted = [machine for machine in step.machines if machine.cordoned or not machine.registered]
-    return scene.observation.with_machines(*await each(unrouted, one))
+
+async def route(ctx: Context, machine: MachineSeen) -> MachineSeen:
+    """Register one machine. What was proven of its routing before is to be proven again."""
+    await ctx.machines.uncordon(machine.id)
+    ctx.registered.add(machine.id)
+    ctx.touched.add(machine.id)
+    return replace(machine, cordoned=False, registered=True, touched=True)
 
 
 async def prove_routed(ctx: Context, scene: Scene, step: Step) -> Observation:
@@ -81,10 +100,8 @@ async def mark_serving(ctx: Context, scene: Scene, step: Step) -> Observation:
         if seen.cordoned:
             return seen
         await ctx.machines.set_metadata(machine.id, journal.SERVING, str(number))
-        if seen.warm_until:
-            await ctx.machines.delete_metadata(machine.id, journal.WARM_UNTIL)
         ctx.touched.discard(machine.id)
-        return replace(seen, serving=number, touched=False, warm_until=0.0)
+        return replace(seen, serving=number, touched=False)
 
     number = scene.number_of(step.machines[0].release)
     unmarked = [machine for machine in step.machines if not scene.proven(machine)]

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
+
+import anyio
 
 from providers.bluegreen.actions.together import each_or_fail
 from providers.bluegreen.conditions import Done, green_is_healthy
 from providers.bluegreen.context import Context
 from providers.bluegreen.failures import GateFailed, NotYet
-from providers.bluegreen.model import MachineSeen, Observation
+from providers.bluegreen.model import GONE, MachineSeen, Observation, Phase
 from providers.bluegreen.observe import look_again
 from providers.bluegreen.plan import Step
 from providers.bluegreen.polling import polling
 from providers.bluegreen.scene import Scene
+from providers.fly import FlyError
 
+DEAD_WITHIN_S = 2.0
 LOOKS = 8
 """How often green is looked at for the last time, some four seconds in all, before a failing check counts."""
 
@@ -35,10 +40,20 @@ async def await_started(ctx: Context, scene: Scene, step: Step) -> Observation:
 
 
 async def await_stopped(ctx: Context, scene: Scene, step: Step) -> Observation:
-    """Long-poll every machine that was told to stop until it has ended, one way or another: the gates judge how."""
+    """Long-poll every machine that was told to stop until it has ended, one way or another: the gates judge how.
+
+    One that somebody removed meanwhile fails the step, unless its state was proven while it lived.
+    """
+    proofs = scene.observation.proofs
 
     async def one(machine: MachineSeen) -> MachineSeen:
-        return await _await_state(ctx, machine, ("stopped", "failed", "destroyed"))
+        seen = await _await_state(ctx, machine, ("stopped", "failed", "destroyed"))
+        if seen.state in GONE and step.phase is Phase.DRAIN_OLD and machine.id not in proofs:
+            raise GateFailed(
+                f"machine {machine.id} ({machine.name}) is {seen.state}: somebody else has removed it "
+                "before its state was proven"
+            )
+        return seen
 
     waiting = [machine for machine in step.machines if machine.state == "stopping"]
     return scene.observation.with_machines(*await each_or_fail(waiting, one))
@@ -88,8 +103,18 @@ async def look_at_green_again(ctx: Context, scene: Scene, step: Step) -> Observa
                     raise NotYet(f"{_unhealthy(machine)}, after it had been verified")
         return machine
 
-    observation = scene.observation.with_machines(*await each_or_fail(step.machines, one))
-    return replace(observation, green_seen_again=True)
+    seen = await each_or_fail(step.machines, one)
+    seen += await each_or_fail(
+        [m for m in scene.blue if m.lost], lambda machine: _look_at_the_dead(ctx, machine)
+    )
+    return replace(scene.observation.with_machines(*seen), green_seen_again=True)
+
+
+async def _look_at_the_dead(ctx: Context, machine: MachineSeen) -> MachineSeen:
+    """Blue's machines that had died before this run are drained after all if they run again. Best effort."""
+    with anyio.move_on_after(DEAD_WITHIN_S), contextlib.suppress(FlyError):
+        return await look_again(ctx, machine)
+    return machine
 
 
 def _alone(scene: Scene, machine: MachineSeen, holds: Done) -> bool:
