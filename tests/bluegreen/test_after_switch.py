@@ -44,7 +44,7 @@ def test_a_green_that_stays_well_is_baked_and_blue_retired() -> None:
         outcome = await kit.deploy(spec(image=V2, bake="60s"))
         assert outcome.ending is Ending.DEPLOYED
         bake = next(phase for phase in outcome.phases if phase.phase is Phase.BAKE)
-        assert bake.seconds >= 60
+        assert bake.seconds > 59
         assert states(kit) == dict.fromkeys(NAMES2, "started")
 
     simulate(test)
