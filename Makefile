@@ -11,14 +11,19 @@ COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-h
 # The engine's directory and .venv first on PATH: that is how the demo, the tests and Pulumi itself find both.
 WITH_ENGINE = engine="$$($(PYTHON) -m tools.engine)" && PATH="$(CURDIR)/.venv/bin:$$engine:$$PATH" &&
 
+SIZES = $(if $(PLAYERS),--players $(PLAYERS)) $(if $(MACHINES),--machines $(MACHINES))
+
 .DEFAULT_GOAL := help
-.PHONY: help demo local test check bench lock clean venv engine
+.PHONY: help demo demo-unsafe local test check bench lock clean venv engine
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: venv ## deploy v1, then v2, under a load of players, on local Fly and S3: make demo PLAYERS=20 MACHINES=3
-	@$(WITH_ENGINE) $(PYTHON) -m demo $(if $(PLAYERS),--players $(PLAYERS)) $(if $(MACHINES),--machines $(MACHINES)) $(ARGS)
+	@$(WITH_ENGINE) $(PYTHON) -m demo $(SIZES) $(ARGS)
+
+demo-unsafe: venv ## the demo twice, in this order and in Fly's own, side by side: what the same deploy loses there
+	@$(WITH_ENGINE) $(PYTHON) -m demo.unsafe $(SIZES) $(ARGS)
 
 local: venv ## run local Fly and S3 on the dev stack's ports, for pulumi in another terminal
 	@$(WITH_ENGINE) $(PYTHON) -m demo.local

@@ -1,1 +1,4 @@
-"""The whole deploy on real parts: `python -m demo` goes from v1 to v2 under load; `demo.local` lends the parts."""
+"""The whole deploy on real parts: `python -m demo` goes from v1 to v2 under load, `demo.unsafe` in two orders.
+
+`demo.local` lends the parts.
+"""

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-
-from demo.picture import render
-from demo.timeline import Timeline
-
-STEM = "timeline"
+from typing import Any
 
 
-def write(folder: Path, timeline: Timeline) -> list[Path]:
-    """Write timeline.json, timeline.svg and timeline.png, each in one move and none before all are made; the paths."""
-    contents = {"json": json.dumps(timeline.to_json(), indent=1).encode() + b"\n"} | render(timeline)
+def write(folder: Path, stem: str, data: Mapping[str, Any], pictures: Mapping[str, bytes]) -> list[Path]:
+    """Write `stem`.json and the pictures, each in one move and none before all are made; the paths.
+
+    `pictures`: by their files' endings.
+    """
+    contents = {"json": json.dumps(data, indent=1).encode() + b"\n", **pictures}
     folder.mkdir(parents=True, exist_ok=True)
-    parts = {folder / f"{STEM}.{ending}": folder / f".{STEM}.{ending}.part" for ending in contents}
+    parts = {folder / f"{stem}.{ending}": folder / f".{stem}.{ending}.part" for ending in contents}
     try:
         for part, content in zip(parts.values(), contents.values(), strict=True):
             part.write_bytes(content)

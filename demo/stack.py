@@ -14,6 +14,7 @@ import anyio
 from anyio.abc import ByteReceiveStream
 from anyio.streams.text import TextReceiveStream
 
+from demo.local.platform import PASSPHRASE
 from demo.local.process import CHECKOUT, bind_to_this_process
 from demo.pulumi_output import Trim
 from demo.session import end_session
@@ -42,7 +43,7 @@ class Stack:
         self._env = dict(environ) | {
             "PULUMI_HOME": str(folder / "pulumi-home"),
             "PULUMI_BACKEND_URL": f"file://{self._state}",
-            "PULUMI_CONFIG_PASSPHRASE": "local",
+            "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
             "PULUMI_SKIP_UPDATE_CHECK": "true",
         }
 

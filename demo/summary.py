@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from demo.timeline import Span, Timeline, Verdict
+from demo.timeline import Proof, Span, Timeline, Verdict
 
 
 def headline(timeline: Timeline) -> str:
@@ -23,9 +23,11 @@ def summarise(timeline: Timeline) -> list[str]:
         ("players", ", ".join(f"{release.players} of {timeline.players} answered by {release.version}"
                               for release in timeline.releases)),
         ("rooms", f"{verdict.rooms_with_two_owners} with two owners"),
+        ("tests", f"passed: {describe_spans(timeline.tests)}"),
+        ("proof", describe_proof(timeline.proof)),
         ("window", describe_window(timeline)),
         ("gap", describe_gap(verdict)),
-        ("phases", describe_phases(timeline.releases[-1].phases)),
+        ("phases", describe_spans(timeline.releases[-1].phases)),
     ]  # fmt: skip
     return [row(name, text) for name, text in rows]
 
@@ -44,20 +46,31 @@ def explain(timeline: Timeline) -> str:
     return "Promises were broken: this should not happen."
 
 
+def describe_proof(proof: Proof | None) -> str:
+    """What was proven to be saved before anything was routed."""
+    if proof is None:
+        return "none: nobody looked whether the state was saved"
+    return f"{describe_saved(proof)} saved, looked up in {proof.seconds:.2f} s"
+
+
+def describe_saved(proof: Proof) -> str:
+    """The proof's figures."""
+    return f"{proof.rooms} rooms, {proof.objects} objects, {proof.bytes:,} bytes"
+
+
 def describe_window(timeline: Timeline) -> str:
-    """The handoff window beside what the app itself needed of it."""
-    drain, window = timeline.drain, timeline.window
-    own = f"the app's own drain {drain.seconds:.2f} s (slowest: {drain.name})" if drain else "no drain seen"
-    if window is None:
-        return f"none with cutover {timeline.cutover}; {own}"
-    beyond = f" + {window.seconds - drain.seconds:.2f} s" if drain else ""
-    return f"{window.seconds:.2f} s = {own}{beyond}"
+    """The handoff window and what it consists of; else how long both clusters served."""
+    if timeline.window:
+        parts = " + ".join(f"{part.name} {part.seconds:.2f}" for part in timeline.parts)
+        return f"{timeline.window.seconds:.2f} s = {parts}"
+    both = f"both clusters served for {timeline.overlap.seconds:.2f} s" if timeline.overlap else "no overlap"
+    return f"none with cutover {timeline.cutover}: {both}"
 
 
 def describe_gap(verdict: Verdict) -> str:
     """How long disconnected players waited."""
     if verdict.gap_p50 is None or verdict.gap_p99 is None or verdict.gap_max is None:
-        return "nobody was disconnected"
+        return "seen by nobody"
     return f"seen by players: p50 {verdict.gap_p50:.2f} s, p99 {verdict.gap_p99:.2f} s, max {verdict.gap_max:.2f} s"
 
 
@@ -68,9 +81,9 @@ def describe_wait(verdict: Verdict) -> str:
     return f"players wait\np50  {verdict.gap_p50:.2f} s\np99  {verdict.gap_p99:.2f} s\nmax  {verdict.gap_max:.2f} s"
 
 
-def describe_phases(phases: tuple[Span, ...]) -> str:
-    """The rollout's phases and their durations."""
-    return ", ".join(f"{phase.name} {phase.seconds:.2f} s" for phase in phases)
+def describe_spans(spans: tuple[Span, ...]) -> str:
+    """Names and durations."""
+    return ", ".join(f"{span.name} {span.seconds:.2f} s" for span in spans)
 
 
 def _losses(verdict: Verdict) -> str:

@@ -6,7 +6,16 @@ with local_platform(Path("/tmp/somewhere")) as platform:  # on free ports
 `python -m demo.local` runs the same on the ports that the dev stack names.
 """
 
-from demo.local.platform import BUCKET, CREDENTIALS, Platform, Ports, local_platform
+from demo.local.platform import BUCKET, CREDENTIALS, PASSPHRASE, Platform, Ports, local_platform
 from demo.local.process import CHECKOUT, NotReady
 
-__all__ = ["BUCKET", "CHECKOUT", "CREDENTIALS", "NotReady", "Platform", "Ports", "local_platform"]
+__all__ = [
+    "BUCKET",
+    "CHECKOUT",
+    "CREDENTIALS",
+    "PASSPHRASE",
+    "NotReady",
+    "Platform",
+    "Ports",
+    "local_platform",
+]

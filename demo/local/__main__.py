@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from demo.local import CHECKOUT, CREDENTIALS, NotReady, Platform, local_platform
+from demo.local import CHECKOUT, CREDENTIALS, PASSPHRASE, NotReady, Platform, local_platform
 from demo.session import end_on_signals
 from demo.stack_config import ports_of, read_dev_config
 
@@ -46,7 +46,7 @@ def describe(platform: Platform, scratch: Path) -> str:
     state.mkdir()
     pulumi = shutil.which("pulumi")
     programs = [CHECKOUT / ".venv" / "bin", *([Path(pulumi).parent] if pulumi else [])]
-    exports = CREDENTIALS | {"PULUMI_BACKEND_URL": f"file://{state}", "PULUMI_CONFIG_PASSPHRASE": "local"}
+    exports = CREDENTIALS | {"PULUMI_BACKEND_URL": f"file://{state}", "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE}
     return "\n".join(
         [
             f"Machines API  {platform.api_url}/v1",

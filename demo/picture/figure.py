@@ -10,26 +10,27 @@ from matplotlib.figure import Figure
 from matplotlib.patches import ConnectionPatch
 
 from demo.picture.lanes import draw_machines
-from demo.picture.panels import draw_acks, draw_phases, draw_sockets
-from demo.picture.theme import QUIET, STYLE, WINDOW, WINDOW_INK
+from demo.picture.panels import draw_acks, draw_sockets
+from demo.picture.phases import draw_phases
+from demo.picture.shade import ink, shade
+from demo.picture.theme import QUIET, STYLE
 from demo.picture.zoom import draw_zoom, focus
 from demo.summary import headline
 from demo.timeline import Timeline
 
-INCHES = (12.0, 10.6)
+INCHES = (12.0, 12.2)
 DOTS_PER_INCH = 110
 BEFORE_SECONDS = 2.0
 AFTER_SECONDS = 2.0
-PANELS = ((draw_phases, 0.95), (draw_machines, 2.1), (draw_sockets, 0.9), (draw_acks, 1.1))
+PANELS = ((draw_phases, 1.5), (draw_machines, 2.1), (draw_sockets, 0.9), (draw_acks, 1.1))
 """What is drawn, top to bottom, and how high, relative to each other and to the zoom."""
-ZOOM_HEIGHT = 2.7
+ZOOM_HEIGHT = 3.4
 
 
 def render(timeline: Timeline) -> dict[str, bytes]:
     """The picture as files, by their endings: svg and png."""
     with mpl.rc_context(STYLE):
-        figure = draw(timeline)
-        return {kind: _save(figure, kind) for kind in ("svg", "png")}
+        return save(draw(timeline))
 
 
 def draw(timeline: Timeline) -> Figure:
@@ -45,11 +46,11 @@ def draw(timeline: Timeline) -> Figure:
         axes = figure.add_subplot(grid[row])
         axes.set_xlim(*visible(timeline))
         fill(axes, timeline)
-        _shade_window(axes, timeline)
+        shade(axes, timeline)
         axes.tick_params(axis="x", length=0, labelbottom=row == len(PANELS) - 1)
     zoom = figure.add_subplot(grid[-1])
     draw_zoom(zoom, timeline)
-    _shade_window(zoom, timeline)
+    shade(zoom, timeline)
     _connect(figure, axes, zoom, timeline)
     return figure
 
@@ -76,11 +77,6 @@ def visible(timeline: Timeline) -> tuple[float, float]:
     return max(timeline.start, -BEFORE_SECONDS), min(timeline.end, phases[-1].end + AFTER_SECONDS)
 
 
-def _shade_window(axes: Axes, timeline: Timeline) -> None:
-    if timeline.window:
-        axes.axvspan(timeline.window.start, timeline.window.end, color=WINDOW, zorder=0, linewidth=0)
-
-
 def _connect(figure: Figure, above: Axes, zoom: Axes, timeline: Timeline) -> None:
     """Lines from the zoomed part of the time axis to the zoom's corners."""
     span = focus(timeline)
@@ -90,11 +86,16 @@ def _connect(figure: Figure, above: Axes, zoom: Axes, timeline: Timeline) -> Non
             (at, 1),
             above.get_xaxis_transform(),
             zoom.get_xaxis_transform(),
-            color=WINDOW_INK,
+            color=ink(timeline),
             linewidth=0.7,
             linestyle=(0, (4, 3)),
         )
         figure.add_artist(line)
+
+
+def save(figure: Figure) -> dict[str, bytes]:
+    """A figure as files, by their endings."""
+    return {kind: _save(figure, kind) for kind in ("svg", "png")}
 
 
 def _save(figure: Figure, kind: str) -> bytes:

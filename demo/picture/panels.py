@@ -4,23 +4,11 @@ from __future__ import annotations
 
 from matplotlib.axes import Axes
 
-from demo.picture.theme import INK, QUIET, RELEASE
+from demo.picture.theme import LOST, QUIET, RELEASE
 from demo.timeline import BIN_SECONDS, Steps, Timeline
 
 HEADROOM = 1.15
-
-
-def draw_phases(axes: Axes, timeline: Timeline) -> None:
-    """A staircase: one row for each phase of the rollout, its name and duration beside it."""
-    phases = timeline.releases[-1].phases
-    for row, phase in enumerate(phases):
-        axes.barh(row, phase.seconds, left=phase.start, height=0.7, color=INK)
-        text = f"{phase.name}  {phase.seconds:.2f} s"
-        axes.annotate(text, (phase.end, row), (5, 0), textcoords="offset points", va="center_baseline")
-    axes.set_ylim(len(phases) - 0.4, -0.6)
-    axes.set_yticks([])
-    axes.spines["left"].set_visible(False)
-    name(axes, f"phases of the rollout ({timeline.cutover})")
+LOST_OFFSET = 170.0
 
 
 def draw_sockets(axes: Axes, timeline: Timeline) -> None:
@@ -40,14 +28,20 @@ def draw_acks(axes: Axes, timeline: Timeline) -> None:
     for release in timeline.releases:
         rates = [count / BIN_SECONDS for count in release.acks]
         axes.bar(at, rates, width=BIN_SECONDS * 0.86, bottom=below, color=RELEASE[release.colour])
+        lost = [count / BIN_SECONDS for count in release.lost]
+        axes.bar(at, lost, width=BIN_SECONDS * 0.86, bottom=below, color=LOST)
         below = [low + rate for low, rate in zip(below, rates, strict=True)]
     axes.set_ylim(0, max(below) * HEADROOM)
     name(axes, "acknowledged edits a second")
+    if timeline.verdict.lost:
+        name(axes, "■ of them lost", offset=LOST_OFFSET, colour=LOST)
 
 
-def name(axes: Axes, text: str) -> None:
-    """What a panel shows, above its upper left corner."""
-    axes.annotate(text, (0, 1), (0, 5), xycoords="axes fraction", textcoords="offset points", color=QUIET)
+def name(axes: Axes, text: str, *, offset: float = 0, colour: str = QUIET) -> None:
+    """What a panel shows, above its upper left corner, or so many points to the right of it."""
+    axes.annotate(
+        text, (0, 1), (offset, 5), xycoords="axes fraction", textcoords="offset points", color=colour
+    )
 
 
 def _corners(steps: Steps, end: float) -> tuple[list[float], list[int]]:

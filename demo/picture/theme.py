@@ -11,6 +11,10 @@ QUIET: Final = "#6b7a86"
 GRID: Final = "#e6eaee"
 WINDOW: Final = "#fcedcf"
 WINDOW_INK: Final = "#9a5b00"
+OVERLAP: Final = "#fbe3dc"
+OVERLAP_INK: Final = "#a8321a"
+LOST: Final = "#c4122f"
+STEP: Final = "#8593a0"
 
 RELEASE: Final = {"blue": "#2b66ad", "green": "#30ab86"}
 TINT: Final = {"blue": "#cfdff1", "green": "#cdeee2"}

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from operator import attrgetter
 from typing import Any
 
 from demo.timeline.machines import build_machines
-from demo.timeline.model import Dot, Machine, Release, Span, Timeline, Verdict
+from demo.timeline.model import Dot, Release, Span, Timeline, Verdict
+from demo.timeline.switch import find_overlap, find_routing, find_window, list_parts, read_proof
 from demo.timeline.traffic import Record, count_routed, count_sockets, fill_bins, list_clusters, list_requests
 from examples.players import Ack, Audit, Log
 
 DOTS_AROUND_SECONDS = 1.5
+"""Before a span that is looked at closely; after it, the span's own length is added."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +55,13 @@ def build(evidence: Evidence) -> Timeline:
     start = first.started_at - epoch
     end = max([evidence.records[-1]["t"], *(ack.acked_at for ack in evidence.acks)]) - epoch
     machines = build_machines(evidence.records, epoch, end)
-    window, drain = find_window(machines, second.outputs), find_drain(machines)
+    old, new = ([m for m in machines if m.release == r.outputs["release"]] for r in evidence.rollouts)
+    window = find_window(old, second.outputs.get("handoff_window_seconds"))
+    proof = read_proof(second.outputs["proven"], epoch)
+    route = find_routing(evidence.records, second.outputs["release"], epoch)
+    overlap = find_overlap(old, new)
     return Timeline(
-        schema=1,
+        schema=2,
         epoch=epoch,
         start=start,
         end=end,
@@ -66,42 +71,27 @@ def build(evidence: Evidence) -> Timeline:
         commands=tuple(_build_command(rollout, epoch) for rollout in evidence.rollouts),
         releases=tuple(_build_release(rollout, evidence, epoch, end) for rollout in evidence.rollouts),
         machines=machines,
+        tests=tuple(_read_spans(second.outputs["test_results"], "name", epoch)),
+        proof=proof,
         window=window,
-        drain=drain,
-        dots=list_dots(evidence.log, window or drain, epoch),
+        parts=list_parts(window, proof, old, route) if window else (),
+        overlap=overlap,
+        dots=list_dots(evidence, window or overlap, epoch),
         verdict=judge(evidence.audit),
     )
 
 
-def find_window(machines: Sequence[Machine], outputs: Mapping[str, Any]) -> Span | None:
-    """As long as the deployment measured it, from the first cordon; None for a cutover without one."""
-    cordons = [span.start for machine in machines for span in machine.states if span.name == "cordoned"]
-    seconds = outputs.get("handoff_window_seconds")
-    if seconds is None or not cordons:
-        return None
-    return Span("handoff window", min(cordons), min(cordons) + seconds)
-
-
-def find_drain(machines: Sequence[Machine]) -> Span | None:
-    """The slowest machine's time from its stop to its exit, under that machine's name."""
-    drains = [
-        Span(machine.name, span.start, span.end)
-        for machine in machines
-        for span in machine.states
-        if span.name == "stopping"
-    ]
-    return max(drains, key=attrgetter("seconds"), default=None)
-
-
-def list_dots(log: Log, around: Span | None, epoch: float) -> tuple[Dot, ...]:
-    """The acknowledgements near a span. Players are numbered by room, so that those who share one are neighbours."""
+def list_dots(evidence: Evidence, around: Span | None, epoch: float) -> tuple[Dot, ...]:
+    """The players' acknowledgements near a span. They are numbered by room: those who share one are neighbours."""
     if around is None:
         return ()
-    start, end = around.start - DOTS_AROUND_SECONDS, around.end + DOTS_AROUND_SECONDS
-    rows = {player: row for row, (_, player) in enumerate(sorted({(a.room, a.player) for a in log.acks}))}
+    start, end = around.start - DOTS_AROUND_SECONDS, around.end + DOTS_AROUND_SECONDS + around.seconds
+    acks = evidence.log.acks
+    rows = {player: row for row, (_, player) in enumerate(sorted({(a.room, a.player) for a in acks}))}
+    lost = {ack.edit for ack in evidence.audit.lost}
     return tuple(
-        Dot(round(ack.acked_at - epoch, 6), rows[ack.player], ack.release)
-        for ack in log.acks
+        Dot(round(ack.acked_at - epoch, 6), rows[ack.player], ack.release, ack.edit in lost)
+        for ack in acks
         if start <= ack.acked_at - epoch <= end
     )
 
@@ -135,16 +125,16 @@ def _build_release(rollout: Rollout, evidence: Evidence, epoch: float, end: floa
         version=rollout.version,
         colour="blue" if rollout is evidence.rollouts[0] else "green",
         players=len({ack.player for ack in evidence.log.acks if ack.release == name}),
-        phases=tuple(_read_phases(rollout.outputs["phases"], epoch)),
+        phases=tuple(_read_spans(rollout.outputs["phases"], "phase", epoch)),
         routed=count_routed(evidence.records, cluster, epoch),
         sockets=count_sockets(evidence.records, cluster, epoch),
         requests=fill_bins(list_requests(evidence.records, cluster), *between),
         acks=fill_bins((ack.acked_at for ack in evidence.acks if ack.release == name), *between),
+        lost=fill_bins((ack.acked_at for ack in evidence.audit.lost if ack.release == name), *between),
     )
 
 
-def _read_phases(phases: Sequence[Mapping[str, Any]], epoch: float) -> list[Span]:
+def _read_spans(rows: Sequence[Mapping[str, Any]], name: str, epoch: float) -> list[Span]:
     return [
-        Span(phase["phase"], phase["started_at"] - epoch, phase["started_at"] + phase["seconds"] - epoch)
-        for phase in phases
+        Span(row[name], row["started_at"] - epoch, row["started_at"] + row["seconds"] - epoch) for row in rows
     ]

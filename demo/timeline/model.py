@@ -26,7 +26,7 @@ MachineState = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Something that lasted: a command, a phase, a machine's state, the window, a drain."""
+    """Something that lasted: a command, a phase, a test, a machine's state, the window, a part of it."""
 
     name: str
     start: float
@@ -43,8 +43,9 @@ class Release:
     """One release: its name, the app version that it runs, its side in the rollout, and its traffic.
 
     `players`: of those whom the story is about, how many have an edit that it acknowledged. `routed`: machines that
-    the proxy routes to. `sockets`: open WebSockets through the proxy. `requests` and `acks`: what the proxy routed,
-    and the edits that players saw acknowledged, in bins of BIN_SECONDS from the timeline's start.
+    the proxy routes to. `sockets`: open WebSockets through the proxy. `requests`, `acks` and `lost`: what the proxy
+    routed, the edits that players saw acknowledged, and those of them that are gone, in bins of BIN_SECONDS from the
+    timeline's start.
     """
 
     release: str
@@ -56,6 +57,7 @@ class Release:
     sockets: Steps
     requests: tuple[int, ...]
     acks: tuple[int, ...]
+    lost: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +73,28 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class Dot:
-    """One acknowledged edit: when, whose (players count from 0), and by which release."""
+    """One acknowledged edit: when, whose (players count from 0), by which release, and whether it is gone."""
 
     at: float
     player: int
     release: str
+    lost: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What was proven to be saved of the old release, and from when to when it was looked for."""
+
+    start: float
+    end: float
+    rooms: int
+    objects: int
+    bytes: int
+
+    @property
+    def seconds(self) -> float:
+        """How long it took."""
+        return self.end - self.start
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +122,9 @@ class Verdict:
 class Timeline:
     """One demo run from `start` to `end`.
 
-    `window`: the handoff window as the deployment measured it, None where there was none (overlap). `drain`: the
-    slowest old machine's, from its stop to its exit; its name is the machine's. `dots`: the acknowledgements around
-    the switch.
+    `tests`: those of the second release. `proof`: None where none was asked for. `window`: the handoff window as the
+    deployment measured it, None where there was none (overlap), and its `parts`, one after the other. `overlap`: while
+    machines of both releases served, None where none did. `dots`: the acknowledgements around the switch.
     """
 
     schema: int
@@ -118,8 +137,11 @@ class Timeline:
     commands: tuple[Span, ...]
     releases: tuple[Release, ...]
     machines: tuple[Machine, ...]
+    tests: tuple[Span, ...]
+    proof: Proof | None
     window: Span | None
-    drain: Span | None
+    parts: tuple[Span, ...]
+    overlap: Span | None
     dots: tuple[Dot, ...]
     verdict: Verdict
 

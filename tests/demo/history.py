@@ -12,8 +12,8 @@ EPOCH = 1_800_000_000.0
 V1, V2 = "1-aaaa-1", "2-bbbb-2"
 LIVES = {
     # name: (release, seconds of launch, healthy, uncordon, cordon, stop, exit, destroy)
-    "rooms-g1-ams-1": (V1, -8.0, -7.0, -6.5, 2.0, 2.1, 2.3, 3.0),
-    "rooms-g1-iad-1": (V1, -8.0, -7.0, -6.5, 2.0, 2.1, 2.5, 3.0),
+    "rooms-g1-ams-1": (V1, -8.0, -7.0, -6.5, 2.0, 2.35, 2.4, 3.0),
+    "rooms-g1-iad-1": (V1, -8.0, -7.0, -6.5, 2.0, 2.35, 2.5, 3.0),
     "rooms-g2-ams-1": (V2, 0.1, 1.0, 2.6, None, None, None, None),
     "rooms-g2-iad-1": (V2, 0.2, 1.1, 2.6, None, None, None, None),
 }
@@ -79,6 +79,13 @@ class History:
         self.add(at + 0.01, "closed", **where, seconds=0.01)
 
 
+def tell_overlap() -> History:
+    """As a handoff, but the two of v2 are routed 1.3 s earlier, while those of v1 still serve."""
+    history = tell_handoff()
+    history.routes(2.6 + DELAY - 1.3, *LIVES)
+    return history
+
+
 def tell_handoff() -> History:
     """Two machines of v1 are followed by two of v2; one player's socket moves along."""
     history = History()
@@ -127,7 +134,17 @@ def make_rollouts(window: float | None = 0.9) -> tuple[Rollout, Rollout]:
     ]
     shown = [{"phase": name, "started_at": EPOCH + at, "seconds": seconds} for name, at, seconds in phases]
     first = {"release": V1, "phases": [{"phase": "create-new", "started_at": EPOCH - 8, "seconds": 1.0}]}
-    second = {"release": V2, "phases": shown, "handoff_window_seconds": window}
+    proven = {"rooms": 1, "objects": 1, "bytes": 4096}
+    second = {
+        "release": V2,
+        "phases": shown,
+        "test_results": [
+            {"name": "version", "started_at": EPOCH + 1.2, "seconds": 0.02, "summary": "http"},
+            {"name": "smoke", "started_at": EPOCH + 1.3, "seconds": 0.6, "summary": "command"},
+        ],
+        # Pulumi leaves out what is None, and nothing is proven where clusters overlap.
+        "proven": proven | ({"started_at": EPOCH + 2.2, "seconds": 0.1} if window else {}),
+    } | ({"handoff_window_seconds": window} if window else {})
     return Rollout("v1", EPOCH - 10, EPOCH - 6, first), Rollout("v2", EPOCH - 1, EPOCH + 4, second)
 
 
@@ -139,7 +156,7 @@ def make_evidence(
     kept = [ack.edit for ack in log.acks[: len(log.acks) - lost]]
     verdict: Audit = audit(log, {"room-01": kept})
     return Evidence(
-        records=(history or tell_handoff()).records,
+        records=(history or (tell_handoff() if window else tell_overlap())).records,
         log=log,
         guests=make_log(),
         audit=verdict,

@@ -9,11 +9,15 @@ from pathlib import Path
 import pytest
 
 from demo import results
-from demo.picture import render
+from demo.picture import render, render_comparison
 from demo.timeline import Timeline, build
 from tests.demo.history import make_evidence
 
 PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def write(folder: Path, timeline: Timeline) -> list[Path]:
+    return results.write(folder, "timeline", timeline.to_json(), render(timeline))
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +33,13 @@ def test_a_picture_is_drawn_with_and_without_a_window(window: float | None) -> N
     assert b"<svg" in files["svg"]
 
 
+def test_two_runs_are_drawn_side_by_side(timeline: Timeline) -> None:
+    """Their picture has both, and is there as PNG and as SVG."""
+    files = render_comparison(timeline, build(make_evidence(window=None, lost=2)))
+    assert files["png"].startswith(PNG)
+    assert b"<svg" in files["svg"]
+
+
 def test_the_same_run_gives_the_same_picture(timeline: Timeline) -> None:
     """No clock and no chance is in the picture, so that its changes are those of the run."""
     assert render(timeline) == render(timeline)
@@ -36,7 +47,7 @@ def test_the_same_run_gives_the_same_picture(timeline: Timeline) -> None:
 
 def test_picture_and_data_are_written(tmp_path: Path, timeline: Timeline) -> None:
     """The folder is made, and holds the three files that were told and nothing else."""
-    paths = results.write(tmp_path / "new" / "out", timeline)
+    paths = write(tmp_path / "new" / "out", timeline)
     assert sorted(path.name for path in paths) == ["timeline.json", "timeline.png", "timeline.svg"]
     assert set(paths) == set((tmp_path / "new" / "out").iterdir())
     assert json.loads(paths[0].read_text())["verdict"]["lost"] == 0
@@ -46,11 +57,11 @@ def test_an_interrupted_write_leaves_the_files_of_the_run_before(
     tmp_path: Path, timeline: Timeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ctrl-C between two files leaves neither a half one nor a mix of two runs."""
-    results.write(tmp_path, timeline)
+    write(tmp_path, timeline)
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
     monkeypatch.setattr(Path, "write_bytes", interrupt_at(".timeline.svg.part"))
     with pytest.raises(KeyboardInterrupt):
-        results.write(tmp_path, build(make_evidence(lost=1)))
+        write(tmp_path, build(make_evidence(lost=1)))
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 

@@ -8,6 +8,7 @@ import yaml
 
 from demo.local import Platform, Ports
 from demo.stack_config import V1, lead_to, ports_of, read_dev_config, write_stack
+from providers.bluegreen.spec import Spec
 
 PLATFORM = Platform("http://127.0.0.1:1", "http://127.0.0.1:2", "http://127.0.0.1:3", Path("history.jsonl"))
 
@@ -32,6 +33,27 @@ def test_the_copy_starts_at_v1_and_the_original_stays() -> None:
     before = yaml.safe_dump(config)
     assert lead_to(config, PLATFORM, machines=1, cutover="handoff")["image"] == V1
     assert yaml.safe_dump(config) == before
+
+
+def test_without_a_fence_app_and_tests_know_it() -> None:
+    """In Fly's own order nobody records an owner: the app waits for none, and its smoke test expects no refusal."""
+    config = read_dev_config()
+    led = lead_to(config, PLATFORM, machines=1, cutover="overlap")
+    assert led["env"]["ROOMS_FENCE"] == "off"
+    assert [test["env"] for test in led["tests"] if test["type"] == "command"] == [{"ROOMS_FENCE": "off"}]
+    assert "ROOMS_FENCE" not in str(lead_to(config, PLATFORM, machines=1, cutover="handoff"))
+    assert config == read_dev_config()
+
+
+def test_the_dev_stack_is_tested_rehearsed_and_proven_alive() -> None:
+    """What the demo shows is what the dev stack asks for; an empty rehearsal would be none."""
+    spec = Spec.model_validate(read_dev_config())
+    assert [(test.name, test.type, test.scope) for test in spec.tests] == [
+        ("version", "http", "per-machine"),
+        ("smoke", "command", "once"),
+    ]
+    assert spec.rehearsal is not None
+    assert (spec.drain.type, spec.tunnel) == ("request", "direct")
 
 
 def test_a_written_stack_reads_as_it_was(tmp_path: Path) -> None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from demo.picture.phases import list_rows
 from demo.summary import describe_window, headline
 from demo.timeline import BIN_SECONDS, Machine, Steps, Timeline, build
 from demo.timeline.traffic import fill_bins, squeeze
-from tests.demo.history import LIVES, V1, V2, History, make_ack, make_evidence, make_log, tell_handoff
+from tests.demo.history import EPOCH, LIVES, V1, V2, History, make_ack, make_evidence, make_log, tell_handoff
 
 
 @pytest.fixture(scope="module")
@@ -88,21 +90,65 @@ def test_the_window_opens_at_the_first_cordon_and_lasts_as_measured(timeline: Ti
     assert timeline.window.seconds == pytest.approx(0.9)
 
 
-def test_the_drain_is_that_of_the_slowest_machine(timeline: Timeline) -> None:
-    """The app's own part of the window is as long as its slowest machine took from stop to exit."""
-    assert timeline.drain is not None
-    assert timeline.drain.name == "rooms-g1-iad-1"
-    assert timeline.drain.seconds == pytest.approx(0.4)
-    assert (
-        describe_window(timeline) == "0.90 s = the app's own drain 0.40 s (slowest: rooms-g1-iad-1) + 0.50 s"
+def test_the_window_is_told_in_its_parts(timeline: Timeline) -> None:
+    """Drain, proof, stop, commit and route follow each other without a gap, and are the window together."""
+    parts = [(part.name, round(part.start, 3)) for part in timeline.parts]
+    assert parts == [("drain", 2.0), ("proof", 2.2), ("stop", 2.35), ("commit", 2.5), ("route", 2.6)]
+    assert all(before.end == after.start for before, after in pairwise(timeline.parts))
+    assert timeline.window is not None
+    assert timeline.parts[-1].end == timeline.window.end
+    assert describe_window(timeline) == (
+        "0.90 s = drain 0.20 + proof 0.15 + stop 0.15 + commit 0.10 + route 0.30"
     )
 
 
-def test_overlap_has_no_window() -> None:
-    """Where both clusters were routed at once no window is made up."""
+def test_a_proof_after_the_stop_is_told_after_it() -> None:
+    """A cluster that drains by its stop signal is proven when it has stopped, and the parts say so."""
+    stopped = make_evidence()
+    outputs = dict(stopped.rollouts[1].outputs)
+    outputs["proven"] = outputs["proven"] | {"started_at": EPOCH + 2.52, "seconds": 0.03}
+    second = replace(stopped.rollouts[1], outputs=outputs)
+    parts = build(replace(stopped, rollouts=(stopped.rollouts[0], second))).parts
+    assert [part.name for part in parts] == ["drain", "stop", "proof", "commit", "route"]
+
+
+def test_tests_and_proof_stand_where_they_were_made(timeline: Timeline) -> None:
+    """Each test has its name and its time, and the proof its figures and its moment."""
+    spans = [(test.name, round(test.start, 3), round(test.seconds, 3)) for test in timeline.tests]
+    assert spans == [("version", 1.2, 0.02), ("smoke", 1.3, 0.6)]
+    proof = timeline.proof
+    assert proof is not None
+    assert (proof.rooms, proof.objects, proof.bytes) == (1, 1, 4096)
+    assert (round(proof.start, 3), round(proof.end, 3)) == (2.2, 2.3)
+
+
+def test_tests_and_proof_are_rows_below_their_phases(timeline: Timeline) -> None:
+    """The picture's first panel shows them by name, each in the phase that it belongs to."""
+    assert [row.text for row in list_rows(timeline)] == [
+        "create-new  0.90 s",
+        "verify  1.10 s",
+        "test version passed  0.02 s",
+        "test smoke passed  0.60 s",
+        "drain-old  0.50 s",
+        "proof: 1 rooms, 1 objects, 4,096 bytes saved  0.10 s",
+        "switch-routes  0.40 s",
+    ]
+
+
+def test_overlap_has_no_window_but_the_time_of_both() -> None:
+    """Where both clusters were routed at once no window is made up, and it is told how long both served."""
     timeline = build(make_evidence(window=None))
-    assert timeline.window is None
+    assert (timeline.window, timeline.parts, timeline.proof) == (None, (), None)
+    assert timeline.overlap is not None
+    assert timeline.overlap.start == pytest.approx(1.5)
+    assert timeline.overlap.end == pytest.approx(2.5)
+    assert describe_window(timeline) == "none with cutover overlap: both clusters served for 1.00 s"
     assert headline(timeline) == "1 players, 3 acknowledged edits, 0 lost"
+
+
+def test_a_handoff_has_no_time_of_both(timeline: Timeline) -> None:
+    """Clusters that follow each other never serve at once."""
+    assert timeline.overlap is None
 
 
 def test_a_missing_edit_is_in_the_verdict_and_in_the_headline() -> None:
@@ -110,6 +156,8 @@ def test_a_missing_edit_is_in_the_verdict_and_in_the_headline() -> None:
     timeline = build(make_evidence(lost=2))
     assert (timeline.verdict.lost, timeline.verdict.passed) == (2, False)
     assert headline(timeline) == "1 players, 3 acknowledged edits, 2 lost — handoff window 0.90 s"
+    assert [sum(release.lost) for release in timeline.releases] == [1, 1]
+    assert [dot.lost for dot in timeline.dots] == [True, True]
 
 
 def test_dots_are_the_edits_around_the_switch() -> None:

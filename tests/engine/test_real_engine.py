@@ -89,7 +89,7 @@ def test_a_failed_update_fails_the_up_and_says_what_serves(stack: Stack) -> None
     assert stack.up().returncode == 0
     machines, before = stack.machines(), stack.mark()
     failing = {"alive": {"type": "http", "port": 8080, "path": "/no-such-path", "interval": "1s"}}
-    failed = stack.up(image=V2, checks=failing, deadlines={"verify": "4s"})
+    failed = stack.up(image=V2, checks=failing, deadlines={"verify": "4s"}, tests=[], rehearsal={})
     assert failed.returncode != 0
     assert "aborted in verify" in failed.stdout
     assert "serving: release 1-" in failed.stdout
@@ -106,7 +106,7 @@ def test_a_failed_update_fails_the_up_and_says_what_serves(stack: Stack) -> None
 
 def test_a_blue_that_dies_unsaved_keeps_green_unrouted(stack: Stack) -> None:
     """Blue is ended by a signal that it does not handle, so nothing was saved: blue serves again, and the up fails."""
-    assert stack.up(stop_config={"signal": "SIGQUIT", "timeout": "5s"}).returncode == 0
+    ok(stack.up(drain={"type": "stop"}, stop_config={"signal": "SIGQUIT", "timeout": "5s"}))
     failed = stack.up(image=V2)
     assert failed.returncode != 0
     assert "aborted in drain-old" in failed.stdout

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import boto3
 import httpx
 import pytest
 
@@ -32,11 +33,26 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture
-def s3_url(request: pytest.FixtureRequest, platform: Platform, tmp_path: Path) -> Iterator[str]:
-    """An S3 server with the bucket: moto's, unless a test asks for versitygw."""
+def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What opens local Fly and local S3."""
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it keeps the first credentials that it finds
+
+
+@pytest.fixture
+def s3_url(
+    request: pytest.FixtureRequest,
+    platform: Platform,
+    credentials: None,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> Iterator[str]:
+    """An S3 server with the bucket: moto's, unless a test asks for versitygw, which looks at signatures."""
     if getattr(request, "param", "moto") == "moto":
         yield platform.s3_url
         return
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "local")
     with (
         serve_versitygw(request.getfixturevalue("versitygw"), tmp_path) as url,
         looking_at(url, "") as saved,
@@ -46,10 +62,8 @@ def s3_url(request: pytest.FixtureRequest, platform: Platform, tmp_path: Path) -
 
 
 @pytest.fixture
-def deployer(platform: Platform, s3_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployer]:
+def deployer(platform: Platform, s3_url: str) -> Iterator[Deployer]:
     """The app ends with the test: the proxy takes requests for the only app there is."""
-    for name, value in CREDENTIALS.items():
-        monkeypatch.setenv(name, value)
     with Relay(s3_url) as s3, looking_at(s3_url, new_prefix()) as saved:
         deployer = Deployer(platform, s3, saved, LocalFly.of(platform))
         try:

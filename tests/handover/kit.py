@@ -33,6 +33,7 @@ HOST = f"{APP}.fly.dev"
 V1, V2 = "registry.fly.io/rooms:v1", "registry.fly.io/rooms:v2"
 BY_REQUEST: dict[str, Any] = {"drain": {"type": "request"}}
 BY_SIGNAL: dict[str, Any] = {"drain": {"type": "signal"}}
+TWO_REGIONS = {"ams": 1, "iad": 1}
 STAYING = 3600.0
 """Seconds that a player stays who reconnects for no reason of its own."""
 LOOKS_EVERY_S = 0.05
@@ -51,6 +52,7 @@ class Deployer:
     s3: Relay
     saved: Saved
     fly: LocalFly
+    regions: dict[str, int] = field(default_factory=lambda: {"ams": 1})
     said: list[str] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
     awaited: list[tuple[str, Callable[[], object]]] = field(default_factory=list)
@@ -59,7 +61,7 @@ class Deployer:
         given: dict[str, Any] = {
             "app": APP,
             "image": image,
-            "regions": {"ams": 1, "iad": 1},
+            "regions": self.regions,
             "env": {
                 "AWS_ACCESS_KEY_ID": "local",
                 "AWS_SECRET_ACCESS_KEY": "local",
@@ -88,6 +90,10 @@ class Deployer:
         }
         env = given["env"] | changes.pop("env", {})
         return Spec.model_validate(given | changes | {"env": env})
+
+    def names(self, generation: int) -> set[str]:
+        """The names of all machines of one release."""
+        return {f"{APP}-g{generation}-{region}-1" for region in self.regions}
 
     def when(self, line: str, act: Callable[[], object]) -> None:
         """Do this once, at the moment when people are told a line that holds ``line``: a step's is told before it."""
@@ -132,7 +138,14 @@ class Deployer:
 
     def players(self, count: int = 8, rooms: int = 4, **pace: Any) -> Players:
         """Players from both regions, through the proxy."""
-        return Players(self.platform.proxy_url, HOST, count, rooms, edges=("ams", "iad"), **pace)
+        return Players(
+            self.platform.proxy_url,
+            HOST,
+            count,
+            rooms,
+            edges=("ams", "iad"),
+            **{"edits_per_second": 10, **pace},
+        )
 
     async def judge(self, players: Players, log: Log | None = None) -> Audit:
         """What the players were promised, until they stop, against what the rooms hold afterwards."""

@@ -64,8 +64,8 @@ class LocalFly:
 
     def described(self, generation: int) -> Machines:
         """The machines of one release as the API describes them."""
-        ids = {record["machine_id"] for record in self.machines(generation).values()}
-        return {one["name"]: one for one in self.ask("/machines") if one["id"] in ids}
+        machines = self.machines(generation).items()
+        return {name: self.ask(f"/machines/{machine['machine_id']}") for name, machine in machines}
 
     def processes(self, generation: int) -> dict[str, int]:
         """The process ids of one release's machines that run, by the machines' names."""

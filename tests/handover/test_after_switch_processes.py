@@ -9,14 +9,12 @@ import pytest
 from providers.bluegreen.lifecycle import Do
 from providers.bluegreen.model import Ending, Phase
 from providers.bluegreen.report import outcome_text
+from providers.gates import routing
 from tests.handover.kit import BY_REQUEST, STAYING, V1, V2, Deployer, more_edits, take_out
 from tests.handover.local_fly import APP
 from tests.handover.untouched import Blue, assert_untouched
 
 pytestmark = pytest.mark.anyio
-
-NAMES1 = {"rooms-g1-ams-1", "rooms-g1-iad-1"}
-NAMES2 = {"rooms-g2-ams-1", "rooms-g2-iad-1"}
 
 
 async def test_a_green_that_stays_well_is_baked_before_blue_goes(deployer: Deployer) -> None:
@@ -25,17 +23,22 @@ async def test_a_green_that_stays_well_is_baked_before_blue_goes(deployer: Deplo
     baking: list[dict[str, str]] = []
     deployer.when("bake: ", lambda: baking.append(states(deployer)))
     outcome = await deployer.serve(V2, bake="2s", **BY_REQUEST)
-    assert baking == [dict.fromkeys(NAMES1, "stopped") | dict.fromkeys(NAMES2, "started")]
+    assert baking == [
+        dict.fromkeys(deployer.names(1), "stopped") | dict.fromkeys(deployer.names(2), "started")
+    ]
     assert next(phase.seconds for phase in outcome.phases if phase.phase is Phase.BAKE) >= 2
-    assert states(deployer) == dict.fromkeys(NAMES2, "started")
+    assert states(deployer) == dict.fromkeys(deployer.names(2), "started")
 
 
 def states(deployer: Deployer) -> dict[str, str]:
     return {name: machine["state"] for name, machine in deployer.fly.machines().items()}
 
 
-async def test_a_green_that_falls_ill_in_its_bake_hands_the_state_back(deployer: Deployer) -> None:
+async def test_a_green_that_falls_ill_in_its_bake_hands_the_state_back(
+    deployer: Deployer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Green hangs for a while: blue takes over what players did in green's time, under a commit of its own."""
+    monkeypatch.setattr(routing, "TIMEOUT_S", 2.0)  # for each question that it does not answer
     first = await deployer.serve(V1, **BY_REQUEST)
     hang_in_the_bake(deployer)
     async with deployer.players(seconds_per_visit=1.0) as players:
@@ -54,7 +57,7 @@ async def test_a_green_that_falls_ill_in_its_bake_hands_the_state_back(deployer:
     owners = [commit.release for commit in deployer.saved.commits()]
     assert len(owners) == 3
     assert owners[0] == owners[2] == str(first.serving.release)
-    assert states(deployer) == dict.fromkeys(NAMES1, "started")
+    assert states(deployer) == dict.fromkeys(deployer.names(1), "started")
     assert "rolled back" in outcome_text(APP, outcome)
 
 
@@ -77,7 +80,7 @@ async def test_without_the_bake_nobody_sees_that_green_falls_ill(
     await deployer.serve(V1)
     deployer.when("retire-old: ", lambda: deployer.fly.freeze(2))
     await deployer.serve(V2, bake="60s")
-    assert set(states(deployer)) == NAMES2
+    assert set(states(deployer)) == deployer.names(2)
 
 
 async def test_a_cluster_that_is_kept_warm_serves_again_without_being_built(deployer: Deployer) -> None:
@@ -90,7 +93,9 @@ async def test_a_cluster_that_is_kept_warm_serves_again_without_being_built(depl
         began = time.monotonic()
         await deployer.serve(V2, **warm)
         cold = time.monotonic() - began
-        assert states(deployer) == dict.fromkeys(NAMES1, "stopped") | dict.fromkeys(NAMES2, "started")
+        assert states(deployer) == dict.fromkeys(deployer.names(1), "stopped") | dict.fromkeys(
+            deployer.names(2), "started"
+        )
         creates = len(deployer.fly.calls("create_machine"))
         began = time.monotonic()
         await deployer.serve(V1, **warm)
@@ -100,7 +105,9 @@ async def test_a_cluster_that_is_kept_warm_serves_again_without_being_built(depl
     assert result.passed, result
     assert len(deployer.fly.calls("create_machine")) == creates
     assert {name: m["machine_id"] for name, m in deployer.fly.machines(1).items()} == before
-    assert states(deployer) == dict.fromkeys(NAMES1, "started") | dict.fromkeys(NAMES2, "stopped")
+    assert states(deployer) == dict.fromkeys(deployer.names(1), "started") | dict.fromkeys(
+        deployer.names(2), "stopped"
+    )
     assert (await deployer.deploy(V1, **warm)).ending is Ending.UNCHANGED
 
 
@@ -109,13 +116,17 @@ async def test_what_was_kept_warm_too_long_goes_with_the_next_run(deployer: Depl
     warm = {"keep_warm": "1s"}
     await deployer.serve(V1, **warm)
     await deployer.serve(V2, **warm)
-    assert set(states(deployer)) == NAMES1 | NAMES2
-    metadata = [one["config"]["metadata"] for one in deployer.fly.described(1).values()]
-    over = max(float(one["bluegreen_warm_until"]) for one in metadata)
-    await deployer.until(lambda: time.time() > over, "its time is over")
+    assert set(states(deployer)) == deployer.names(1) | deployer.names(2)
+    await over(deployer)
     assert "was kept warm, and its time is over: it is destroyed" in await deployer.plan(V2, **warm)
     await deployer.serve(V2, **warm)
-    assert states(deployer) == dict.fromkeys(NAMES2, "started")
+    assert states(deployer) == dict.fromkeys(deployer.names(2), "started")
+
+
+async def over(deployer: Deployer) -> None:
+    """Wait until the second that something was given is over, by the clock; it is kept in whole ones."""
+    end = time.time() + 2
+    await deployer.until(lambda: time.time() > end, "its time is over")
 
 
 async def test_with_manual_approval_green_waits_verified_and_unrouted(deployer: Deployer) -> None:
@@ -131,12 +142,12 @@ async def test_with_manual_approval_green_waits_verified_and_unrouted(deployer: 
         assert f"set approved_release to {first.pending}" in outcome_text(APP, first)
         await assert_untouched(deployer, players, before)
     green = deployer.fly.processes(2)
-    assert set(green) == NAMES2
+    assert set(green) == deployer.names(2)
     done = await deployer.serve(V2, approved_release=str(first.pending), **manual)
     assert done.serving
     assert done.serving.release == first.pending
     assert deployer.fly.processes(2) == green
-    assert set(deployer.fly.machines()) == NAMES2
+    assert set(deployer.fly.machines()) == deployer.names(2)
 
 
 async def test_a_green_that_nobody_approves_in_time_is_discarded(deployer: Deployer) -> None:
@@ -144,13 +155,11 @@ async def test_a_green_that_nobody_approves_in_time_is_discarded(deployer: Deplo
     manual = {"approval": "manual", "deadlines": {"approval": "1s"}}
     await deployer.serve(V1, **manual)
     first = await deployer.deploy(V2, **manual)
-    metadata = [one["config"]["metadata"] for one in deployer.fly.described(2).values()]
-    over = max(float(one["bluegreen_approval_until"]) for one in metadata)
-    await deployer.until(lambda: time.time() > over, "its time is over")
+    await over(deployer)
     second = await deployer.deploy(V2, approved_release=str(first.pending), **manual)
     assert second.ending is Ending.AWAITING_APPROVAL
     assert second.pending != first.pending
-    assert set(states(deployer)) == NAMES1 | {"rooms-g3-ams-1", "rooms-g3-iad-1"}
+    assert set(states(deployer)) == deployer.names(1) | deployer.names(3)
 
 
 async def test_without_the_approval_gate_nobody_is_asked(
@@ -160,4 +169,4 @@ async def test_without_the_approval_gate_nobody_is_asked(
     take_out(monkeypatch, Do.AWAIT_APPROVAL)
     await deployer.serve(V1)
     await deployer.serve(V2, approval="manual")
-    assert set(states(deployer)) == NAMES2
+    assert set(states(deployer)) == deployer.names(2)

@@ -12,12 +12,12 @@ from anyio.abc import TaskGroup
 
 from providers.bluegreen.lifecycle import Do
 from providers.bluegreen.model import Ending, Phase
-from tests.handover.kit import BY_REQUEST, BY_SIGNAL, V1, V2, Deployer, more_edits, take_out
+from tests.handover.kit import BY_REQUEST, BY_SIGNAL, TWO_REGIONS, V1, V2, Deployer, more_edits, take_out
 
 pytestmark = pytest.mark.anyio
 
-NAMES1 = {"rooms-g1-ams-1", "rooms-g1-iad-1"}
-NAMES2 = {"rooms-g2-ams-1", "rooms-g2-iad-1"}
+DEADLINES = {"request": {"drain_old": "1m"}, "signal": {"drain_old": "5s"}}
+"""By signal a proof is asked for until it holds, or until the phase is over."""
 DRAINS: dict[str, dict[str, Any]] = {"stop": {}, "request": BY_REQUEST, "signal": BY_SIGNAL}
 
 
@@ -28,6 +28,7 @@ DRAINS: dict[str, dict[str, Any]] = {"stop": {}, "request": BY_REQUEST, "signal"
 )
 async def test_a_handover_loses_nothing_that_players_were_promised(deployer: Deployer, drain: str) -> None:
     """Whichever way blue drains: every edit is where it was promised, once, and no room has two owners."""
+    deployer.regions = TWO_REGIONS
     await deployer.serve(V1, **DRAINS[drain])
     alive: list[dict[str, int]] = []
     deployer.when("saved state proven", lambda: alive.append(deployer.fly.processes(1)))
@@ -41,7 +42,7 @@ async def test_a_handover_loses_nothing_that_players_were_promised(deployer: Dep
     assert alive == [{} if drain == "stop" else before]
     proven = [(proof.rooms, proof.objects) for proof in outcome.proofs]
     assert (sum(rooms for rooms, _ in proven), sum(objects for _, objects in proven)) == (4, 4)
-    assert set(deployer.fly.machines()) == NAMES2
+    assert set(deployer.fly.machines()) == deployer.names(2)
     assert len(deployer.saved.commits()) == 2
 
 
@@ -92,7 +93,7 @@ async def test_a_failed_proof_costs_nothing(deployer: Deployer, drain: str, spoi
     async with deployer.players(seconds_per_visit=1.0) as players:
         await more_edits(players, 40)
         before = deployer.fly.processes(1)
-        outcome = await deployer.deploy(V2, **DRAINS[drain], deadlines={"drain_old": "8s"})
+        outcome = await deployer.deploy(V2, **DRAINS[drain], deadlines=DEADLINES[drain])
         assert outcome.ending is Ending.ABORTED
         assert outcome.failure
         assert outcome.failure.phase is Phase.DRAIN_OLD
@@ -106,8 +107,8 @@ async def test_a_failed_proof_costs_nothing(deployer: Deployer, drain: str, spoi
 async def assert_goes_on(deployer: Deployer, before: dict[str, int]) -> None:
     """Blue alone, with the same processes, routed, never stopped, and without a mark of the drain."""
     assert deployer.fly.processes(1) == before
-    assert set(deployer.fly.machines()) == NAMES1
-    await deployer.until_routed(NAMES1)
+    assert set(deployer.fly.machines()) == deployer.names(1)
+    await deployer.until_routed(deployer.names(1))
     assert deployer.fly.calls("stop") == []
     described = deployer.fly.described(1).values()
     assert not [one for one in described if "bluegreen_draining" in one["config"]["metadata"]]
@@ -133,11 +134,11 @@ async def test_s3_that_is_away_for_the_whole_drain_costs_nothing_by_request(depl
     before = deployer.fly.processes(1)
     with deployer.seat("room-01") as seat:
         deployer.when("drain-old: cordon", lambda: edit_after_a_cut(deployer, seat))
-        outcome = await deployer.deploy(V2, **BY_REQUEST, deadlines={"drain_old": "5s"})
+        outcome = await deployer.deploy(V2, **BY_REQUEST, deadlines={"drain_old": "4s"})
     assert outcome.ending is Ending.ABORTED
     assert outcome.failure
     told = " ".join(outcome.failure.reasons)
-    assert "5s has passed" in told
+    assert "4s has passed" in told
     assert "draining, 0 of " in told  # and then S3's own error
     deployer.s3.restore()
     await assert_goes_on(deployer, before)

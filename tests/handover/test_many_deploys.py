@@ -17,7 +17,7 @@ from anyio.abc import TaskGroup
 
 from examples.players import Audit
 from providers.bluegreen.model import Ending
-from tests.handover.kit import BY_REQUEST, V1, V2, Deployer, more_edits
+from tests.handover.kit import BY_REQUEST, TWO_REGIONS, V1, V2, Deployer, more_edits
 
 pytestmark = pytest.mark.anyio
 
@@ -112,6 +112,7 @@ async def test_ten_thousand_edits_survive_deploys_outages_and_failing_proofs(
     """Each acknowledged edit is where it was promised, once, and at no time had a room two owners."""
     # Where others use the machine too it takes longer than other tests may, and is no test that hangs.
     faulthandler.cancel_dump_traceback_later()
+    deployer.regions = TWO_REGIONS
     await deployer.serve(V1, **SHORT)
     endings: Counter[Ending] = Counter()
     async with deployer.players(40, 20, edits_per_second=6, seconds_per_visit=4) as players:
@@ -142,6 +143,7 @@ async def test_in_flys_own_order_the_same_deploys_lose_edits(
     deployer: Deployer, order: dict[str, object], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The negative control: green is routed while blue still serves, the app's own guard is off, and edits are gone."""
+    deployer.regions = TWO_REGIONS
     await deployer.serve(V1, **order)
     async with deployer.players(16, 4, seconds_per_visit=0.5) as players:
         for image in (V2, V1):

@@ -14,12 +14,11 @@ import pytest
 from providers.bluegreen.lifecycle import Do
 from providers.bluegreen.model import Ending, Phase
 from providers.bluegreen.report import outcome_text
-from tests.handover.kit import BY_REQUEST, V1, V2, Deployer, take_out
+from tests.handover.kit import BY_REQUEST, TWO_REGIONS, V1, V2, Deployer, take_out
 from tests.handover.local_fly import APP
 
 pytestmark = pytest.mark.anyio
 
-NAMES1 = {"rooms-g1-ams-1", "rooms-g1-iad-1"}
 EXITS = """
 import os, sys
 print("asked about", os.environ["BLUEGREEN_RELEASE"], "on", os.environ["BLUEGREEN_MACHINES"])
@@ -79,8 +78,8 @@ def by_command(code: int) -> dict[str, Any]:
 async def assert_blue_goes_on(deployer: Deployer, before: dict[str, int]) -> None:
     """The same processes with their memory, and nobody else."""
     assert deployer.fly.processes(1) == before
-    assert set(deployer.fly.machines()) == NAMES1
-    await deployer.until_routed(NAMES1)
+    assert set(deployer.fly.machines()) == deployer.names(1)
+    await deployer.until_routed(deployer.names(1))
     assert await deployer.contents("room-01") == ["promised"]
 
 
@@ -103,6 +102,7 @@ async def test_an_object_that_is_written_since_the_drain_began_is_a_proof(
     deployer: Deployer, drain: dict[str, Any]
 ) -> None:
     """Of each machine its own; whether the app stays alive for it or not."""
+    deployer.regions = TWO_REGIONS
     marker = by_marker("manifests/{release}/{machine_id}.json")
     await deployer.serve(V1, **marker, **drain)
     with deployer.seat("room-01") as seat:
@@ -121,6 +121,7 @@ async def test_an_object_from_before_the_drain_proves_nothing(deployer: Deployer
 
 async def test_a_service_that_knows_can_prove_it(deployer: Deployer, service: Service) -> None:
     """It is asked once the old machines have saved, for each of them; and only what it answers counts."""
+    deployer.regions = TWO_REGIONS
     service.knows = lambda: len(deployer.saved.keys("manifests/")) == 2
     await deployer.serve(V1, **by_http(service), **BY_REQUEST)
     assert not service.knows()

@@ -6,17 +6,17 @@ import pytest
 
 from providers.bluegreen.lifecycle import Do
 from providers.bluegreen.model import Ending, Phase
-from tests.handover.kit import BY_REQUEST, STAYING, V1, V2, Deployer, Seat, take_out
+from tests.handover.kit import BY_REQUEST, STAYING, TWO_REGIONS, V1, V2, Deployer, Seat, take_out
 from tests.handover.untouched import Blue, assert_untouched
 
 pytestmark = pytest.mark.anyio
 
-NAMES1 = {"rooms-g1-ams-1", "rooms-g1-iad-1"}
-SOON = {"stop_config": {"timeout": "3s"}}
+SOON = {"stop_config": {"timeout": "2s"}}
 
 
 async def test_by_sigterm_alone_what_was_not_saved_is_lost_and_said(deployer: Deployer) -> None:
     """S3 is away until the kill: each machine is named, and blue is started again from its last checkpoint."""
+    deployer.regions = TWO_REGIONS
     await deployer.serve(V1, **SOON)
     before = deployer.fly.processes(1)
     with deployer.seat("room-01") as seat:
@@ -34,8 +34,8 @@ async def test_by_sigterm_alone_what_was_not_saved_is_lost_and_said(deployer: De
         for m in machines
     }
     assert set(outcome.failure.reasons) == expected
-    assert set(deployer.fly.machines()) == NAMES1
-    await deployer.until_routed(NAMES1)
+    assert set(deployer.fly.machines()) == deployer.names(1)
+    await deployer.until_routed(deployer.names(1))
     assert set(deployer.fly.processes(1).values()).isdisjoint(before.values())
     assert await deployer.contents("room-01") == ["saved"]
 
@@ -53,9 +53,9 @@ async def test_a_machine_that_was_killed_is_not_taken_for_one_that_saved(deploye
     assert outcome.ending is Ending.ABORTED
     assert outcome.failure
     assert all("signal 9; its state may be unsaved" in reason for reason in outcome.failure.reasons)
-    assert len(outcome.failure.reasons) == 2
-    assert set(deployer.fly.machines()) == NAMES1
-    await deployer.until_routed(NAMES1)
+    assert len(outcome.failure.reasons) == 1
+    assert set(deployer.fly.machines()) == deployer.names(1)
+    await deployer.until_routed(deployer.names(1))
 
 
 async def test_without_the_look_at_its_exit_a_killed_machine_is_believed(
@@ -66,6 +66,17 @@ async def test_without_the_look_at_its_exit_a_killed_machine_is_believed(
     await deployer.serve(V1, state_store=None, **SOON)
     deployer.when("drain-old: stop gracefully", lambda: deployer.fly.freeze(1))
     await deployer.serve(V2, state_store=None, **SOON)
+
+
+async def test_a_first_deploy_without_its_store_leaves_nothing(deployer: Deployer) -> None:
+    """S3 cannot be read when it is asked who owns the state: the failure says so, and no machine and no app stay."""
+    deployer.when("verify: check who owns the state", deployer.s3.cut)
+    outcome = await deployer.deploy(V1)
+    assert outcome.ending is Ending.ABORTED, outcome.failure
+    assert outcome.failure
+    assert "who owns the state is not known" in " ".join(outcome.failure.reasons)
+    assert deployer.fly.machines() == {}
+    assert [call["status"] for call in deployer.fly.calls("delete_app")] == [202]
 
 
 async def test_an_app_that_cannot_drain_by_request_is_found_before_anything_changes_for_it(

@@ -8,7 +8,7 @@ import pytest
 
 from providers.bluegreen.model import Ending
 from tests.handover.fly_on_path import FlyOnPath
-from tests.handover.kit import BY_REQUEST, STAYING, V1, V2, Deployer, more_edits
+from tests.handover.kit import BY_REQUEST, STAYING, TWO_REGIONS, V1, V2, Deployer, more_edits
 from tests.handover.local_fly import running
 from tests.handover.untouched import Blue, assert_untouched
 
@@ -30,6 +30,7 @@ def fly(deployer: Deployer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 async def test_green_is_tested_and_blue_drained_through_fly_proxy(deployer: Deployer, fly: FlyOnPath) -> None:
     """One child for each machine and port, all gone when the run ends; nothing that players were promised is lost."""
+    deployer.regions = TWO_REGIONS
     await deployer.serve(V1, **BY_REQUEST)
     async with deployer.players() as players:
         await more_edits(players, 20)

@@ -9,7 +9,7 @@ import pytest
 
 from providers.bluegreen.lifecycle import Do
 from providers.bluegreen.model import Ending, Phase
-from tests.handover.kit import STAYING, V1, V2, Deployer, take_out
+from tests.handover.kit import STAYING, TWO_REGIONS, V1, V2, Deployer, take_out
 from tests.handover.untouched import Blue, assert_untouched
 
 pytestmark = pytest.mark.anyio
@@ -45,6 +45,7 @@ FOUND = {"http": '"v3", got "v2"', "command": "code 3", "exec": "no such table",
 
 async def test_every_kind_of_test_reaches_a_green_that_nobody_is_routed_to(deployer: Deployer) -> None:
     """Over HTTP, from a command of the deployer's, inside each machine, and from a machine beside them."""
+    deployer.regions = TWO_REGIONS
     await deployer.serve(V1)
     outcome = await deployer.deploy(V2, tests=list(GOOD.values()))
     assert outcome.ending is Ending.DEPLOYED, outcome.failure
@@ -59,7 +60,7 @@ async def test_every_kind_of_test_reaches_a_green_that_nobody_is_routed_to(deplo
     assert f"versions: v2 v2 of ams iad in {release}" in deployer.lines("test command | ")
     assert f"versions: v2 v2 of ams iad in {release}" in deployer.lines("test machine | ")
     assert set(deployer.lines("test exec | ")) == {f"inside {one} {release}" for one in ids}
-    assert set(deployer.fly.machines()) == {"rooms-g2-ams-1", "rooms-g2-iad-1"}
+    assert set(deployer.fly.machines()) == deployer.names(2)
 
 
 @pytest.mark.parametrize("kind", BAD)
@@ -122,7 +123,7 @@ async def test_a_failed_green_is_kept_for_inspection_when_asked(deployer: Deploy
         outcome = await deployer.deploy(V2, tests=[BAD["http"]], keep_failed_green=True)
         assert outcome.ending is Ending.ABORTED
         green = deployer.fly.processes(generation=2)
-        assert set(green) == {"rooms-g2-ams-1", "rooms-g2-iad-1"}
+        assert set(green) == deployer.names(2)
         await assert_untouched(deployer, players, before)
     await deployer.serve(V2, tests=[GOOD["http"]])
     assert deployer.fly.processes(generation=2) == green

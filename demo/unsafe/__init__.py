@@ -1,0 +1,1 @@
+"""`python -m demo.unsafe`: the same deploy under the same load in Fly's own order, beside this project's."""
