@@ -11,7 +11,7 @@ import argparse
 import json
 from dataclasses import asdict, dataclass
 
-from providers.bluegreen.model import Ending
+from providers.bluegreen.outcome import Ending
 from simulator.limits import EACH
 from tests.bluegreen.virtual import V1, V2, Kit, simulate
 from tests.bluegreen.worlds import spec

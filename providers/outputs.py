@@ -8,7 +8,8 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from providers.bluegreen.model import Cluster, Outcome, Phase, Proof, Release
+from providers.bluegreen.model import Cluster, Phase, Proof, Release
+from providers.bluegreen.outcome import Outcome
 from providers.bluegreen.spec import Spec
 
 SERVING = "serving"

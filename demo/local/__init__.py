@@ -1,6 +1,6 @@
 """Local Fly and local S3 on this machine, with the example app's images.
 
-with local_platform(Path("/tmp/somewhere")) as platform:  # on free ports
+with local_platform(Path("somewhere")) as platform:  # on free ports
     platform.api_url, platform.proxy_url, platform.s3_url, platform.history
 
 `python -m demo.local` runs the same on the ports that the dev stack names.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from providers.bluegreen.commits import is_retired, rank
 from providers.bluegreen.durations import seconds
 from providers.bluegreen.model import MachineSeen, Role, Unknown
-from providers.bluegreen.scene import Scene, is_retired, rank
+from providers.bluegreen.scene import Scene
 
 Done = Callable[[Scene], bool]
 

@@ -10,22 +10,16 @@ import anyio
 from pydantic import SecretStr
 
 from providers.bluegreen import failures
+from providers.bluegreen.commits import known, newest_committed
 from providers.bluegreen.context import Context
 from providers.bluegreen.execute import Run
 from providers.bluegreen.failures import AwaitingApproval, StepFailed
-from providers.bluegreen.model import Ending, Failure, Observation, Outcome, Phase, Role, Unknown
+from providers.bluegreen.model import Observation, Phase, Role, Unknown
 from providers.bluegreen.observe import app_is_gone, look
+from providers.bluegreen.outcome import Ending, Failure, Outcome
 from providers.bluegreen.plan import PlannedStep, next_step, rollout
-from providers.bluegreen.scene import (
-    Goal,
-    Scene,
-    known,
-    newest_committed,
-    resolve,
-    restoring,
-    rolling_back,
-    staying,
-)
+from providers.bluegreen.resolve import resolve
+from providers.bluegreen.scene import Goal, Scene, restoring, rolling_back, staying
 from providers.bluegreen.spec_gates import StateProof
 
 LOOK_DEADLINE_S = 60.0

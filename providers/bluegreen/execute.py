@@ -10,14 +10,16 @@ import anyio
 
 from providers.bluegreen import durations, failures
 from providers.bluegreen.actions.table import ACTIONS
+from providers.bluegreen.commits import known
 from providers.bluegreen.context import Context
 from providers.bluegreen.failures import AwaitingApproval, NotYet, StepFailed
 from providers.bluegreen.lifecycle import Do
-from providers.bluegreen.model import Observation, Phase, PhaseTime, Role
+from providers.bluegreen.model import Observation, Phase, Role
 from providers.bluegreen.observe import look
+from providers.bluegreen.outcome import PhaseTime
 from providers.bluegreen.plan import Step, next_step
 from providers.bluegreen.polling import polling
-from providers.bluegreen.scene import Intent, Scene, known
+from providers.bluegreen.scene import Intent, Scene
 
 TELL_EVERY_S = 10.0
 """How often a step that goes on says what it waits for, and how much time is left."""

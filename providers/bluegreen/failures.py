@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from providers.bluegreen.model import Failure, Phase
+from providers.bluegreen.model import Phase
+from providers.bluegreen.outcome import Failure
 from providers.fly import Ambiguous, FlyError
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from dataclasses import replace
 
+from providers.bluegreen.commits import is_settled
 from providers.bluegreen.context import Context
 from providers.bluegreen.journal import Entry, identify
 from providers.bluegreen.model import (
@@ -15,7 +16,6 @@ from providers.bluegreen.model import (
     Observation,
     Unknown,
 )
-from providers.bluegreen.scene import is_settled
 from providers.bluegreen.spec import split_location
 from providers.fly import Machine, NotFound
 from providers.fly.retries import borne

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from providers.bluegreen import durations
+from providers.bluegreen.commits import is_retired
 from providers.bluegreen.lifecycle import Do
-from providers.bluegreen.model import Cluster, Ending, Outcome, Phase, Role
+from providers.bluegreen.model import Cluster, Phase, Role
+from providers.bluegreen.outcome import Ending, Outcome
 from providers.bluegreen.plan import PlannedStep
-from providers.bluegreen.scene import Scene, is_retired
+from providers.bluegreen.scene import Scene
 from providers.bluegreen.spec import Spec
 
 _NEXT = {

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal
 
 from pydantic import SecretStr
 
+from providers.bluegreen.commits import clusters, is_warm, latest, rank
 from providers.bluegreen.durations import seconds
 from providers.bluegreen.model import (
     Cluster,
@@ -156,140 +157,6 @@ class Scene:
         return Cluster(self.owner, routed) if self.owner and routed else None
 
 
-def clusters(observation: Observation) -> list[Cluster]:
-    """Our clusters, oldest first."""
-    releases = sorted({machine.release for machine in observation.seen})
-    return [Cluster(r, tuple(m for m in observation.seen if m.release == r)) for r in releases]
-
-
-def _commits(observation: Observation) -> Iterator[Ownership]:
-    """Every commit that something tells of: the state store, and what was written on machines.
-
-    Routing itself proves nothing: whether a machine that was created unrouted shows as cordoned is undocumented
-    (docs/adr/0002).
-    """
-    if isinstance(observation.record, Ownership):
-        yield observation.record
-    for machine in observation.seen:
-        if machine.owner:
-            yield machine.owner
-        if machine.serving:
-            yield Ownership(machine.serving, machine.release)
-
-
-def latest(observation: Observation) -> Ownership | None:
-    """The latest commit: who owns the state."""
-    return max(_commits(observation), default=None)
-
-
-def rank(release: Release, observation: Observation) -> int:
-    """The number of the latest commit that made this release the owner; 0 if none did."""
-    return max((c.number for c in _commits(observation) if c.release == release), default=0)
-
-
-def newest_committed(observation: Observation) -> Cluster | None:
-    """The cluster that owns the state, as far as there are machines of it."""
-    return next(iter(_by_rank(observation)), None)
-
-
-def _by_rank(observation: Observation) -> list[Cluster]:
-    """The clusters that own or owned the state, the owner first."""
-    ranked = [(rank(cluster.release, observation), cluster) for cluster in clusters(observation)]
-    ranked.sort(key=lambda pair: (pair[0], pair[1].release), reverse=True)
-    return [cluster for number, cluster in ranked if number]
-
-
-def is_retired(machine: MachineSeen, observation: Observation) -> bool:
-    """Whether its cluster's retirement is written on it. One that has owned the state again since is not retired."""
-    return machine.warm is not None and machine.warm.number == rank(machine.release, observation)
-
-
-def is_warm(cluster: Cluster, observation: Observation) -> bool:
-    """Whether a cluster that once served is kept, stopped, and not for too long yet."""
-    return all(machine.state == "stopped" and _in_time(machine, observation) for machine in cluster.machines)
-
-
-def _in_time(machine: MachineSeen, observation: Observation) -> bool:
-    return (
-        is_retired(machine, observation) and machine.warm is not None and machine.warm.until > observation.at
-    )
-
-
-def is_settled(observation: Observation) -> bool:
-    """Whether the machines alone tell who owns the state: one cluster serves, proven, beside none but warm ones."""
-    owner = newest_committed(observation)
-    if owner is None:
-        return not observation.seen
-    others = [machine for machine in observation.seen if machine.release != owner.release]
-    serves = all(m.serving and m.state == "started" and not m.cordoned for m in owner.machines)
-    return serves and all(m.state == "stopped" and is_retired(m, observation) for m in others)
-
-
-def resolve(
-    spec: Spec,
-    observation: Observation,
-    *,
-    known_generation: int = 0,
-    nonce: str = "",
-    goal: Goal = "deploy",
-) -> Intent:
-    """Decide which release is green and which is blue.
-
-    ``known_generation`` is the highest one recorded elsewhere (Pulumi's state): generations only grow, even when
-    every machine is gone. ``nonce`` goes into the name of a new release. Raises ``ValueError`` where the machines are
-    unknown.
-    """
-    current = newest_committed(observation)
-    if goal == "destroy":
-        nothing = Release(known_generation + 1, "destroy")
-        return _intent(goal, spec, nothing, current, told_by=current)
-    green = _green(spec, observation, current, Release(known_generation + 1, spec.digest, nonce))
-    running = [c for c in _by_rank(observation) if c == current or not is_warm(c, observation)]
-    older = [cluster for cluster in running if cluster.release != green]
-    unfinished = next((cluster for cluster in clusters(observation) if cluster.release == green), None)
-    return _intent(goal, spec, green, older[0] if older else None, told_by=unfinished)
-
-
-def _intent(
-    goal: Goal, spec: Spec, green: Release, blue: Cluster | None, *, told_by: Cluster | None
-) -> Intent:
-    """What began under one cutover ends under it: ``told_by`` is the cluster that records which."""
-    cutover = told_by.machines[0].cutover if told_by else spec.cutover
-    return Intent(goal, spec, green, blue.release if blue else None, cutover, lost=_lost(blue))
-
-
-def _lost(blue: Cluster | None) -> frozenset[str]:
-    return frozenset(machine.id for machine in blue.machines if machine.lost) if blue else frozenset()
-
-
-def _green(spec: Spec, observation: Observation, current: Cluster | None, new: Release) -> Release:
-    """The release that serves already, one that was begun, one that is kept warm, or a new one."""
-    if current and current.release.digest == spec.digest and len(current.machines) == spec.machine_count:
-        return current.release
-    found = clusters(observation)
-    newest = found[-1] if found else None
-    if newest and newest.release.digest == spec.digest and _unfinished(newest, observation):
-        return newest.release
-    for cluster in _by_rank(observation):
-        whole = len(cluster.machines) == spec.machine_count
-        if cluster.release.digest == spec.digest and whole and _reusable(cluster, observation):
-            return cluster.release
-    return replace(new, generation=max(new.generation, newest.release.generation + 1 if newest else 1))
-
-
-def _unfinished(cluster: Cluster, observation: Observation) -> bool:
-    """Begun, never committed, and not waiting for an approval that did not come in time."""
-    late = any(
-        machine.approval_until and machine.approval_until <= observation.at for machine in cluster.machines
-    )
-    return not rank(cluster.release, observation) and not late
-
-
-def _reusable(cluster: Cluster, observation: Observation) -> bool:
-    """Kept warm and still in time, or started out of that by a run that was killed."""
-    return all(_in_time(machine, observation) and machine.cordoned for machine in cluster.machines)
-
-
 def awaiting(scene: Scene) -> Release | None:
     """Green, where it waits for approval and may still wait."""
     at = scene.observation.at
@@ -318,7 +185,7 @@ def rolling_back(scene: Scene) -> Scene:
         goal="rollback",
         release=scene.intent.blue,
         blue=scene.intent.release,
-        lost=_lost(failed),
+        lost=lost(failed),
     )
     observation = replace(scene.observation, answers=Unknown.NOT_LOOKED, green_seen_again=False)
     return Scene(intent, observation)
@@ -329,9 +196,6 @@ def staying(scene: Scene) -> Intent:
     return replace(scene.intent, goal="stay")
 
 
-def known(observation: Observation) -> bool:
-    """Whether the parts that decisions rest on were seen."""
-    parts = (observation.machines, observation.app_exists)
-    return (
-        not any(isinstance(part, Unknown) for part in parts) and observation.record is not Unknown.NO_RECORD
-    )
+def lost(blue: Cluster | None) -> frozenset[str]:
+    """Ids of a cluster's machines that are dead already."""
+    return frozenset(machine.id for machine in blue.machines if machine.lost) if blue else frozenset()

@@ -8,7 +8,7 @@ from typing import Literal
 import anyio
 import httpx
 
-from providers.bluegreen.model import Ending, Outcome
+from providers.bluegreen.outcome import Ending, Outcome
 from tests.bluegreen.virtual import Kit
 
 Fault = Literal[

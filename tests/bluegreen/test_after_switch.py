@@ -8,7 +8,8 @@ import pytest
 from providers.bluegreen import lifecycle
 from providers.bluegreen.deploy import Request, preview
 from providers.bluegreen.lifecycle import Do
-from providers.bluegreen.model import Ending, Phase
+from providers.bluegreen.model import Phase
+from providers.bluegreen.outcome import Ending
 from providers.bluegreen.report import outcome_text, plan_lines
 from tests.bluegreen.faults import check_world
 from tests.bluegreen.virtual import V1, V2, Kit, simulate

@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from providers.bluegreen.deploy import CannotLook
-from providers.bluegreen.model import Ending
+from providers.bluegreen.outcome import Ending
 from tests.bluegreen.faults import check_world
 from tests.bluegreen.virtual import V1, V2, Kit, simulate
 from tests.bluegreen.worlds import spec

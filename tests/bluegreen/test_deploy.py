@@ -14,7 +14,8 @@ import pytest
 from providers.bluegreen import lifecycle
 from providers.bluegreen.deploy import CannotLook, Request, deploy, preview
 from providers.bluegreen.lifecycle import Do
-from providers.bluegreen.model import Ending, Phase
+from providers.bluegreen.model import Phase
+from providers.bluegreen.outcome import Ending
 from providers.bluegreen.report import outcome_text, plan_lines
 from simulator.runtime_virtual import Behaviour
 from tests.bluegreen.faults import Faulty

@@ -7,7 +7,8 @@ import pytest
 
 from providers.bluegreen import lifecycle
 from providers.bluegreen.lifecycle import Do
-from providers.bluegreen.model import Ending, Phase
+from providers.bluegreen.model import Phase
+from providers.bluegreen.outcome import Ending
 from tests.bluegreen.faults import Faulty, check_world
 from tests.bluegreen.virtual import V1, V2, Kit, simulate
 from tests.bluegreen.worlds import spec

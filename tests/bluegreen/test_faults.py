@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from providers.bluegreen.deploy import CannotLook
-from providers.bluegreen.model import Ending, Outcome
+from providers.bluegreen.outcome import Ending, Outcome
 from tests.bluegreen.faults import Fault, Faulty, check_world
 from tests.bluegreen.virtual import V1, V2, Kit, simulate
 from tests.bluegreen.worlds import spec

@@ -9,7 +9,8 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from providers.bluegreen.model import Ending, Phase
+from providers.bluegreen.model import Phase
+from providers.bluegreen.outcome import Ending
 from providers.bluegreen.spec import Spec
 from providers.bluegreen.spec_gates import CommandProof
 from tests.bluegreen.faults import check_world

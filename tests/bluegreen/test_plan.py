@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from providers.bluegreen.commits import latest
 from providers.bluegreen.lifecycle import DESTROY, HANDOFF, OVERLAP, RESTORE, Do
 from providers.bluegreen.model import Answer, DrainMark, Observation, Ownership, Phase, Proof, Role, Warm
 from providers.bluegreen.plan import next_step, rollout
-from providers.bluegreen.scene import Scene, latest, resolve, restoring
+from providers.bluegreen.resolve import resolve
+from providers.bluegreen.scene import Scene, restoring
 from providers.bluegreen.spec_gates import RequestDrain, StopDrain
 from tests.bluegreen.worlds import CLEAN_EXIT, cluster, owned_by, serving, spec, world
 

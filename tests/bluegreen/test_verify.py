@@ -11,7 +11,8 @@ from providers.bluegreen import lifecycle
 from providers.bluegreen.deploy import Request, preview
 from providers.bluegreen.journal import task_metadata
 from providers.bluegreen.lifecycle import Do
-from providers.bluegreen.model import Ending, Phase, Release
+from providers.bluegreen.model import Phase, Release
+from providers.bluegreen.outcome import Ending
 from providers.bluegreen.report import plan_lines
 from simulator.runtime import ExecResult
 from tests.bluegreen.virtual import V1, V2, Kit, simulate

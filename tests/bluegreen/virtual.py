@@ -12,7 +12,8 @@ import httpx
 from providers.bluegreen.context import Context
 from providers.bluegreen.deploy import Request, deploy
 from providers.bluegreen.failures import NotYet
-from providers.bluegreen.model import Answer, Outcome
+from providers.bluegreen.model import Answer
+from providers.bluegreen.outcome import Outcome
 from providers.bluegreen.spec import Spec
 from providers.fly import connect
 from providers.tunnels import direct

@@ -20,7 +20,7 @@ from examples.players import Ack, Audit, Log, Players, audit, read_rooms
 from providers.bluegreen import lifecycle
 from providers.bluegreen.deploy import Request, deploy, preview
 from providers.bluegreen.lifecycle import Do
-from providers.bluegreen.model import Ending, Outcome
+from providers.bluegreen.outcome import Ending, Outcome
 from providers.bluegreen.report import plan_lines
 from providers.bluegreen.spec import Spec
 from providers.session import open_context

@@ -7,7 +7,8 @@ import time
 import pytest
 
 from providers.bluegreen.lifecycle import Do
-from providers.bluegreen.model import Ending, Phase
+from providers.bluegreen.model import Phase
+from providers.bluegreen.outcome import Ending
 from providers.bluegreen.report import outcome_text
 from providers.gates import routing
 from tests.handover.kit import BY_REQUEST, STAYING, V1, V2, Deployer, more_edits, take_out

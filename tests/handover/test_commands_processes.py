@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from providers.bluegreen.lifecycle import Do
-from providers.bluegreen.model import Ending, Phase
+from providers.bluegreen.model import Phase
+from providers.bluegreen.outcome import Ending
 from tests.handover.kit import STAYING, V1, V2, Deployer, take_out
 from tests.handover.local_fly import running
 from tests.handover.untouched import Blue, assert_untouched

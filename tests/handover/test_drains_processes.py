@@ -11,7 +11,8 @@ import pytest
 from anyio.abc import TaskGroup
 
 from providers.bluegreen.lifecycle import Do
-from providers.bluegreen.model import Ending, Phase
+from providers.bluegreen.model import Phase
+from providers.bluegreen.outcome import Ending
 from tests.handover.kit import BY_REQUEST, BY_SIGNAL, TWO_REGIONS, V1, V2, Deployer, more_edits, take_out
 
 pytestmark = pytest.mark.anyio

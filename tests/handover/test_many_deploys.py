@@ -16,7 +16,7 @@ import pytest
 from anyio.abc import TaskGroup
 
 from examples.players import Audit
-from providers.bluegreen.model import Ending
+from providers.bluegreen.outcome import Ending
 from tests.handover.kit import BY_REQUEST, TWO_REGIONS, V1, V2, Deployer, more_edits
 
 pytestmark = pytest.mark.anyio

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from providers.bluegreen.lifecycle import Do
-from providers.bluegreen.model import Ending, Phase
+from providers.bluegreen.model import Phase
+from providers.bluegreen.outcome import Ending
 from providers.bluegreen.report import outcome_text
 from tests.handover.kit import BY_REQUEST, TWO_REGIONS, V1, V2, Deployer, take_out
 from tests.handover.local_fly import APP

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from providers.bluegreen.lifecycle import Do
-from providers.bluegreen.model import Ending, Phase
+from providers.bluegreen.model import Phase
+from providers.bluegreen.outcome import Ending
 from tests.handover.kit import BY_REQUEST, STAYING, TWO_REGIONS, V1, V2, Deployer, Seat, take_out
 from tests.handover.untouched import Blue, assert_untouched
 

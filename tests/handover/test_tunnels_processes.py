@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from providers.bluegreen.model import Ending
+from providers.bluegreen.outcome import Ending
 from tests.handover.fly_on_path import FlyOnPath
 from tests.handover.kit import BY_REQUEST, STAYING, TWO_REGIONS, V1, V2, Deployer, more_edits
 from tests.handover.local_fly import running

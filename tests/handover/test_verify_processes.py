@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from providers.bluegreen.lifecycle import Do
-from providers.bluegreen.model import Ending, Phase
+from providers.bluegreen.model import Phase
+from providers.bluegreen.outcome import Ending
 from tests.handover.kit import STAYING, TWO_REGIONS, V1, V2, Deployer, take_out
 from tests.handover.untouched import Blue, assert_untouched
 

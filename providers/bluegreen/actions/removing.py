@@ -6,11 +6,12 @@ from dataclasses import replace
 
 from providers.bluegreen import journal
 from providers.bluegreen.actions.together import each
+from providers.bluegreen.commits import rank
 from providers.bluegreen.context import Context
 from providers.bluegreen.durations import seconds
 from providers.bluegreen.model import MachineSeen, Observation, Warm
 from providers.bluegreen.plan import Step
-from providers.bluegreen.scene import Scene, rank
+from providers.bluegreen.scene import Scene
 
 
 async def destroy(ctx: Context, scene: Scene, step: Step) -> Observation:
