@@ -1,4 +1,4 @@
-"""The whole deploy on real parts: `python -m demo` goes from v1 to v2 under load, `demo.unsafe` in two orders.
+"""The whole deploy on real parts, which `demo.local` lends.
 
-`demo.local` lends the parts.
+`python -m demo` goes from v1 to v2 under load; `python -m demo.unsafe` does that in two orders, side by side.
 """

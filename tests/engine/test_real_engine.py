@@ -106,11 +106,11 @@ def test_a_failed_update_fails_the_up_and_says_what_serves(stack: Stack) -> None
 
 def test_a_blue_that_dies_unsaved_keeps_green_unrouted(stack: Stack) -> None:
     """Blue is ended by a signal that it does not handle, so nothing was saved: blue serves again, and the up fails."""
-    ok(stack.up(drain={"type": "stop"}, stop_config={"signal": "SIGQUIT", "timeout": "5s"}))
+    ok(stack.up(drain={"type": "stop"}, stop_config={"signal": "SIGUSR2", "timeout": "5s"}))
     failed = stack.up(image=V2)
     assert failed.returncode != 0
     assert "aborted in drain-old" in failed.stdout
-    assert "was ended by signal 3; its state may be unsaved" in failed.stdout
+    assert "was ended by signal 12; its state may be unsaved" in failed.stdout
     assert version(stack)["version"] == "v1"
     assert set(stack.machines()) == {"rooms-g1-ams-1", "rooms-g1-iad-1"}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -54,7 +55,8 @@ async def test_a_command_is_heard_while_it_runs_and_its_secrets_by_nobody(
     os.mkfifo(pipe)
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "opens-the-state")
     await deployer.serve(V1)
-    deployer.when("test asks | is anybody there?", lambda: pipe.write_text("yes"))
+    answer = threading.Thread(target=pipe.write_text, args=["yes"], daemon=True)  # waits until it is read
+    deployer.when("test asks | is anybody there?", answer.start)
     asks = {
         "type": "command",
         "name": "asks",

@@ -17,7 +17,7 @@ from tests.handover.kit import BY_REQUEST, BY_SIGNAL, TWO_REGIONS, V1, V2, Deplo
 
 pytestmark = pytest.mark.anyio
 
-DEADLINES = {"request": {"drain_old": "1m"}, "signal": {"drain_old": "5s"}}
+DEADLINES = {"request": {"drain_old": "1m"}, "signal": {"drain_old": "3s"}}
 """By signal a proof is asked for until it holds, or until the phase is over."""
 DRAINS: dict[str, dict[str, Any]] = {"stop": {}, "request": BY_REQUEST, "signal": BY_SIGNAL}
 
@@ -135,11 +135,11 @@ async def test_s3_that_is_away_for_the_whole_drain_costs_nothing_by_request(depl
     before = deployer.fly.processes(1)
     with deployer.seat("room-01") as seat:
         deployer.when("drain-old: cordon", lambda: edit_after_a_cut(deployer, seat))
-        outcome = await deployer.deploy(V2, **BY_REQUEST, deadlines={"drain_old": "4s"})
+        outcome = await deployer.deploy(V2, **BY_REQUEST, deadlines={"drain_old": "3s"})
     assert outcome.ending is Ending.ABORTED
     assert outcome.failure
     told = " ".join(outcome.failure.reasons)
-    assert "4s has passed" in told
+    assert "3s has passed" in told
     assert "draining, 0 of " in told  # and then S3's own error
     deployer.s3.restore()
     await assert_goes_on(deployer, before)

@@ -23,6 +23,7 @@ pytestmark = pytest.mark.anyio
 
 EDITS = 10_000
 OUTAGE_S = 1.5
+WHOLE_DRAIN = "S3 is away for the whole drain"
 EITHER = {Ending.DEPLOYED, Ending.ABORTED}
 
 
@@ -81,7 +82,7 @@ TROUBLES: dict[str, tuple[Callable[[Weather], None], set[Ending]]] = {
     "a room is deleted before the proof": (Weather.delete, {Ending.ABORTED}),
     "S3 is away when blue quiesces": (lambda w: w.outage("drain-old: quiesce"), {Ending.DEPLOYED}),
     "S3 is away at the proof": (lambda w: w.outage("drain-old: prove"), EITHER),
-    "S3 is away for the whole drain": (Weather.away_for_the_whole_drain, {Ending.ABORTED}),
+    WHOLE_DRAIN: (Weather.away_for_the_whole_drain, {Ending.ABORTED}),
     "the commit is lost": (lambda w: w.lose(w.deployer.s3.lose), {Ending.DEPLOYED}),
     "a room is overwritten before the proof": (Weather.overwrite, {Ending.ABORTED}),
     "S3 is away at the commit": (lambda w: w.outage("switch-routes: record green"), {Ending.DEPLOYED}),
@@ -95,15 +96,13 @@ async def deploy_through(deployer: Deployer, trouble: str) -> Ending:
     arrange, expected = TROUBLES[trouble]
     serving = deployer.outcomes[-1].serving
     assert serving
-    other = V1 if serving.release.digest == deployer.spec(V2, **SHORT).digest else V2
+    other = V1 if serving.release.digest == deployer.spec(V2, **BY_REQUEST).digest else V2
     async with anyio.create_task_group() as group:
         arrange(Weather(deployer, group))
-        outcome = await deployer.deploy(other, **SHORT)
+        deadline = "4s" if trouble == WHOLE_DRAIN else "1m"
+        outcome = await deployer.deploy(other, deadlines={"drain_old": deadline}, **BY_REQUEST)
     assert outcome.ending in expected, (trouble, outcome.failure)
     return outcome.ending
-
-
-SHORT = {"deadlines": {"drain_old": "6s"}} | BY_REQUEST
 
 
 async def test_ten_thousand_edits_survive_deploys_outages_and_failing_proofs(
@@ -113,9 +112,9 @@ async def test_ten_thousand_edits_survive_deploys_outages_and_failing_proofs(
     # Where others use the machine too it takes longer than other tests may, and is no test that hangs.
     faulthandler.cancel_dump_traceback_later()
     deployer.regions = TWO_REGIONS
-    await deployer.serve(V1, **SHORT)
+    await deployer.serve(V1, **BY_REQUEST)
     endings: Counter[Ending] = Counter()
-    async with deployer.players(40, 20, edits_per_second=6, seconds_per_visit=4) as players:
+    async with deployer.players(40, 20, edits_per_second=9, seconds_per_visit=4) as players:
         for trouble in TROUBLES:
             await more_edits(players, 150)
             endings[await deploy_through(deployer, trouble)] += 1
@@ -148,7 +147,7 @@ async def test_in_flys_own_order_the_same_deploys_lose_edits(
     async with deployer.players(16, 4, seconds_per_visit=0.5) as players:
         for image in (V2, V1):
             await more_edits(players, 60)
-            await deployer.serve(image, bake="2s", **order)
+            await deployer.serve(image, bake="1s", **order)
         result = await deployer.judge(players)
     with capsys.disabled():
         print(f"\n  {figures(result)}")
