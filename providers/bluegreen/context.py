@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 
 import httpx
 
+from providers.bluegreen.holder import Holder
+from providers.bluegreen.lock import LEASE_S, Lock
 from providers.bluegreen.model import Ownership
 from providers.bluegreen.spec import Spec
-from providers.fly import Apps, Machines, Secrets
+from providers.fly import Apps, Leases, Machines, Secrets
 from providers.fly.api import Api
 from providers.gates.output import Scrubber
 from providers.gates.routing import Prober
@@ -31,7 +33,10 @@ class Context:
     ``expected``: ids of machines that have to be there, because Pulumi's state has them. ``registered``:
     ids of those that this run asked the proxy to route; the API does not show it.
     ``touched``: ids of those that it started or uncordoned. ``committing``: the commit that it sent and of which no
-    answer was read yet. ``record_error``: why the store did not say who owns the state.
+    answer was read yet. ``record_error``: why the store did not say who owns the state. ``destroyed``: ids of those
+    that it asked Fly to destroy.
+    ``holder``: who this run is, for others; ``lease_s``: for how long its leases are taken, in seconds. ``stop``: why
+    the run should stop, ``""`` as long as it should not.
     """
 
     api: Api
@@ -43,12 +48,22 @@ class Context:
     say: Callable[[str], None]
     now: Callable[[], float] = time.time
     scrubber: Scrubber = field(default_factory=lambda: Scrubber(()))
+    holder: Holder = field(default_factory=Holder)
+    lease_s: float = LEASE_S
+    stop: Callable[[], str] = lambda: ""
     expected: frozenset[str] = frozenset()
     registered: set[str] = field(default_factory=set)
     touched: set[str] = field(default_factory=set)
+    destroyed: set[str] = field(default_factory=set)
     committing: Ownership | None = None
     record_error: str = ""
     waiting_for: dict[str, str] = field(default_factory=dict)
+    lock: Lock = field(init=False)
+
+    def __post_init__(self) -> None:
+        leases = Leases(self.api, self.spec.app)
+        self.lock = Lock(leases, self.holder, self.lease_s, self.say, self.now)
+        self.api.fence = self.lock.headers
 
     def scrub(self, text: str) -> str:
         """A line of anybody else's, fit to be shown: clean, and without secrets."""

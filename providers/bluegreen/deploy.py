@@ -13,7 +13,8 @@ from providers.bluegreen import failures
 from providers.bluegreen.commits import known, newest_committed
 from providers.bluegreen.context import Context
 from providers.bluegreen.execute import Run
-from providers.bluegreen.failures import AwaitingApproval, StepFailed
+from providers.bluegreen.failures import AwaitingApproval, Interrupted, StepFailed, TakenOver
+from providers.bluegreen.lock import LEASED_AT_ONCE, Held
 from providers.bluegreen.model import Observation, Phase, Role, Unknown
 from providers.bluegreen.observe import app_is_gone, look
 from providers.bluegreen.outcome import Ending, Failure, Outcome
@@ -23,6 +24,7 @@ from providers.bluegreen.scene import Goal, Scene, restoring, rolling_back, stay
 from providers.bluegreen.spec_gates import StateProof
 
 LOOK_DEADLINE_S = 60.0
+LOCK_DEADLINE_S = 60.0
 _GONE = Unknown.CONTRADICTED
 
 
@@ -56,21 +58,68 @@ async def preview(ctx: Context, request: Request) -> tuple[Scene, list[PlannedSt
 async def deploy(ctx: Context, request: Request) -> Outcome:
     """Bring the world to what the request asks for, or back. Raises ``CannotLook``; all other endings are Outcomes."""
     scene = await _first_look(ctx, request)
+    if next_step(scene) is None:
+        return _unchanged(Run(ctx, scene))
+    outcome: Outcome | CannotLook
+    async with anyio.create_task_group() as group:
+        group.start_soon(ctx.lock.keep)
+        try:
+            outcome = await _alone(ctx, request, scene)
+        except CannotLook as refused:
+            outcome = refused
+        finally:
+            group.cancel_scope.cancel()
+            await ctx.lock.release()
+    if isinstance(outcome, CannotLook):
+        raise outcome
+    return outcome
+
+
+async def _alone(ctx: Context, request: Request, scene: Scene) -> Outcome:
+    """The deployment, once nobody else can change its machines: what was seen before that counts no more."""
+    if scene.observation.seen:
+        await _take_leases(ctx, scene)
+        scene = await _first_look(ctx, request)
     run = Run(ctx, scene)
     if next_step(scene) is None:
-        return _outcome(run, Ending.DESTROYED if request.goal == "destroy" else Ending.UNCHANGED)
+        return _unchanged(run)
     for machine in scene.blue:
         if machine.id in scene.intent.lost:
             ctx.say(
                 f"machine {machine.id} ({machine.name}) {machine.exit} before this began: nothing to save there"
             )
     try:
+        return await _run(run, scene)
+    except TakenOver as taken:
+        return _outcome(run, Ending.TAKEN_OVER, taken.failure)
+
+
+async def _take_leases(ctx: Context, scene: Scene) -> None:
+    deadline_s = LOCK_DEADLINE_S * max(1.0, len(scene.observation.seen) / LEASED_AT_ONCE)
+    try:
+        with anyio.fail_after(deadline_s):
+            await ctx.lock.cover(scene.observation.seen)
+    except Held as held:
+        raise CannotLook(f"{held}. When it has ended: pulumi up") from None
+    except TimeoutError:
+        reason = ctx.api.last_error or "no answer"
+        raise CannotLook(f"no lease on its machines within {deadline_s:g} s: {reason}") from None
+    except Exception as error:
+        raise CannotLook("; ".join(failures.reasons(error))) from error
+
+
+async def _run(run: Run, scene: Scene) -> Outcome:
+    try:
         await run.reach(scene.intent)
     except AwaitingApproval:
         return _outcome(run, Ending.AWAITING_APPROVAL)
     except StepFailed as failed:
-        return await _settle(run, scene, failed.failure)
-    return _outcome(run, Ending.DESTROYED if request.goal == "destroy" else Ending.DEPLOYED)
+        return await _settle(run, scene, failed)
+    return _outcome(run, Ending.DESTROYED if scene.intent.goal == "destroy" else Ending.DEPLOYED)
+
+
+def _unchanged(run: Run) -> Outcome:
+    return _outcome(run, Ending.DESTROYED if run.scene.intent.goal == "destroy" else Ending.UNCHANGED)
 
 
 async def _first_look(ctx: Context, request: Request) -> Scene:
@@ -103,9 +152,10 @@ async def _first_look(ctx: Context, request: Request) -> Scene:
     return Scene(intent, observation)
 
 
-async def _settle(run: Run, first: Scene, failure: Failure) -> Outcome:
+async def _settle(run: Run, first: Scene, failed: StepFailed) -> Outcome:
     """After a failure: look, and then either back to blue or, behind the commit point, no step back."""
-    run.ctx.say(f"{failure.phase} failed: {failure.reasons[0]}")
+    failure, interrupted = failed.failure, isinstance(failed, Interrupted)
+    run.ctx.say(f"{failure.phase} {'stops' if interrupted else 'failed'}: {failure.reasons[0]}")
     try:
         scene = await _look_after(run)
     except CannotLook as error:
@@ -115,7 +165,7 @@ async def _settle(run: Run, first: Scene, failure: Failure) -> Outcome:
             run, Ending.UNKNOWN, _with(failure, "the world is not the one that this run began with")
         )
     destroyed = scene.intent.goal == "destroy" and len(scene.blue) < len(first.blue)
-    if failure.phase is Phase.BAKE and scene.committed and scene.blue:
+    if failure.phase is Phase.BAKE and not interrupted and scene.committed and scene.blue:
         if {m.state_store for m in scene.blue} != {m.state_store for m in scene.green}:
             elsewhere = (
                 "no way back: the release before saves elsewhere, and would not see what this one has saved"
@@ -194,7 +244,7 @@ def _with(failure: Failure, *more: str) -> Failure:
 
 def _outcome(run: Run, ending: Ending, failure: Failure | None = None) -> Outcome:
     scene = run.scene
-    unsure = ending is Ending.UNKNOWN
+    unsure = ending in (Ending.UNKNOWN, Ending.TAKEN_OVER)
     return Outcome(
         ending=ending,
         serving=None if unsure else scene.serving,

@@ -12,8 +12,9 @@ from providers.bluegreen import durations, failures
 from providers.bluegreen.actions.table import ACTIONS
 from providers.bluegreen.commits import known
 from providers.bluegreen.context import Context
-from providers.bluegreen.failures import AwaitingApproval, NotYet, StepFailed
+from providers.bluegreen.failures import AwaitingApproval, Interrupted, NotYet, StepFailed, TakenOver
 from providers.bluegreen.lifecycle import Do
+from providers.bluegreen.lock import Held
 from providers.bluegreen.model import Observation, Phase, Role
 from providers.bluegreen.observe import look
 from providers.bluegreen.outcome import PhaseTime
@@ -25,6 +26,19 @@ TELL_EVERY_S = 10.0
 """How often a step that goes on says what it waits for, and how much time is left."""
 MOST_TRIES = 5
 """How often one step may be done without its row becoming done: more, and the world does not obey."""
+WAITS = frozenset(
+    {
+        Do.AWAIT_STARTED,
+        Do.AWAIT_HEALTHY,
+        Do.STAY_HEALTHY,
+        Do.TEST,
+        Do.REHEARSE,
+        Do.AWAIT_STOPPED,
+        Do.PROVE_SAVED,
+        Do.BAKE,
+    }
+)
+"""Steps that change nothing that users have, so a run that is asked to stop need not wait for their end."""
 
 
 @dataclass
@@ -40,13 +54,17 @@ class Run:
     _window_opened: float | None = None
 
     async def reach(self, intent: Intent) -> None:
-        """Do step after step until none of ``intent`` is left. Raises ``StepFailed``."""
+        """Do step after step until none of ``intent`` is left. Raises ``StepFailed``, ``TakenOver``."""
         self.scene = replace(self.scene, intent=intent)
         self.ctx.api.attempts = None  # from here on the phases' deadlines bound what is tried again
         tries: Counter[str] = Counter()
         just_looked = False
         while step := next_step(self.scene):
             self._enter(step.phase)
+            self._stop_if_asked(step)
+            if not self.ctx.lock.covers(self.scene.observation.seen):
+                await self._within_deadline(step, self._hold)
+                continue
             if step.destructive and not just_looked:
                 just_looked = True
                 await self._within_deadline(step, self.look)
@@ -57,6 +75,41 @@ class Run:
                 raise StepFailed(step.phase, step.name, (f"done {MOST_TRIES} times without effect",))
             await self._perform(step)
         self._leave()
+
+    def _stop_if_asked(self, step: Step) -> None:
+        """Between two steps. Raises ``Interrupted``: before the commit point it is undone, behind the proof of green's
+        routing the rest can wait; in between, and on the way back, one cluster has to be made to serve first.
+        """
+        if self._may_stop(step) and (reason := self.ctx.stop()):
+            raise Interrupted(step.phase, step.name, (reason,))
+
+    def _may_stop(self, step: Step) -> bool:
+        forwards = self.scene.intent.goal in ("deploy", "destroy")
+        return forwards and (not self.scene.committed or step.phase in (Phase.BAKE, Phase.RETIRE_OLD))
+
+    async def _hold(self) -> Observation:
+        """Lease what is not leased. Where all leases had run out, nothing that was known or proven before counts."""
+        lapsed = self.ctx.lock.lapsed
+        await self.ctx.lock.cover(self.scene.observation.seen)
+        if not lapsed:
+            return self.scene.observation
+        before = self.scene.observation
+        self.scene = replace(self.scene, observation=before.without_evidence())
+        observation = await self.look()
+        self._must_be_alone(before, observation)
+        self.ctx.say(
+            "this run had lost its leases for a while and has them again: nobody else has been there"
+        )
+        return observation
+
+    def _must_be_alone(self, before: Observation, now: Observation) -> None:
+        """Who has made another release, or removed machines, meanwhile has taken over. Raises ``Held``."""
+        known = {machine.release for machine in before.seen} | {self.scene.intent.release}
+        strange = sorted({machine.release for machine in now.seen} - known)
+        gone = {m.id for m in before.seen} - {m.id for m in now.seen} - self.ctx.destroyed
+        if strange or gone:
+            what = f"made release {strange[0]}" if strange else f"removed machine {min(gone)}"
+            raise Held(f"while this run had lost its leases, another one {what}")
 
     async def _perform(self, step: Step) -> None:
         if step.row.do is Do.CORDON and step.row.on is Role.BLUE and self._window_opened is None:
@@ -76,6 +129,8 @@ class Run:
             with anyio.fail_after(due - anyio.current_time()):
                 async with anyio.create_task_group() as group:
                     group.start_soon(self._tell_waits, step, due)
+                    if step.row.do in WAITS:
+                        group.start_soon(self._watch_for_stop, step)
                     observation = await self._settled(act)
                     group.cancel_scope.cancel()
         except TimeoutError:
@@ -83,6 +138,11 @@ class Run:
         except Exception as error:
             if failures.only(error, AwaitingApproval):
                 raise AwaitingApproval from None
+            for leaf in failures.leaves(error):
+                if isinstance(leaf, Held):
+                    raise TakenOver(step.phase, step.name, str(leaf)) from None
+                if isinstance(leaf, Interrupted):
+                    raise leaf from None
             raise StepFailed(step.phase, step.name, failures.reasons(error)) from error
         self.scene = replace(self.scene, observation=observation)
 
@@ -90,7 +150,8 @@ class Run:
         try:
             observation = await act()
         except Exception as error:
-            if not failures.ambiguous(error):
+            lost = failures.conflicts(error) and await self.ctx.lock.doubt()
+            if not lost and not failures.ambiguous(error):
                 raise
             return await self.look()
         return observation if known(observation) else await self.look()
@@ -106,6 +167,12 @@ class Run:
             self.ctx.say(
                 f"{step.phase}: {step.name}: {left} left{awaited and f', waiting for {awaited}'}{more}"
             )
+
+    async def _watch_for_stop(self, step: Step) -> None:
+        async for attempt in polling():
+            with attempt:
+                self._stop_if_asked(step)
+                raise NotYet
 
     async def look(self) -> Observation:
         """The world afresh; one that cannot be read is looked at again, until the caller's deadline."""

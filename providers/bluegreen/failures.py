@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from providers.bluegreen.model import Phase
 from providers.bluegreen.outcome import Failure
-from providers.fly import Ambiguous, FlyError
+from providers.fly import Ambiguous, Conflict, FlyError, Lapsed
 
 
 class GateFailed(Exception):
@@ -25,12 +25,24 @@ class AwaitingApproval(Exception):
     """Green is verified, and people have to say yes: no failure, and no reason to go on."""
 
 
+class TakenOver(Exception):
+    """Another run has this deploy now. ``reason`` names it; this one has nothing to decide any more."""
+
+    def __init__(self, phase: Phase, step: str, reason: str) -> None:
+        self.failure = Failure(phase, step, (reason,))
+        super().__init__(reason)
+
+
 class StepFailed(Exception):
     """A step could not be done."""
 
     def __init__(self, phase: Phase, step: str, reasons: tuple[str, ...]) -> None:
         self.failure = Failure(phase, step, reasons)
         super().__init__("; ".join(reasons))
+
+
+class Interrupted(StepFailed):
+    """Somebody asked the run to stop: what it was doing did not fail."""
 
 
 def leaves(error: BaseException) -> Iterator[BaseException]:
@@ -49,7 +61,12 @@ def only(error: BaseException, *kinds: type[Exception]) -> bool:
 
 def ambiguous(error: BaseException) -> bool:
     """Whether the step may have happened all the same: then only looking tells."""
-    return only(error, Ambiguous)
+    return only(error, Ambiguous, Lapsed)
+
+
+def conflicts(error: BaseException) -> bool:
+    """Whether anything was refused for a conflict: a lost lease is one of its causes."""
+    return any(isinstance(leaf, Conflict) for leaf in leaves(error))
 
 
 def reasons(error: BaseException) -> tuple[str, ...]:

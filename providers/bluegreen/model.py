@@ -279,6 +279,16 @@ class Observation:
         left = tuple(m for m in self.seen if m.id not in ids)
         return replace(self, machines=left, tasks=tuple(m for m in self.tasks if m.id not in ids))
 
+    def without_evidence(self) -> Observation:
+        """What another run may have changed meanwhile has to be seen, and proven, again."""
+        return Observation(
+            app_exists=self.app_exists,
+            machines=self.machines,
+            tasks=self.tasks,
+            released=self.released,
+            app_created=self.app_created,
+        )
+
     def with_proofs(self, *proofs: Proof) -> Observation:
         return replace(self, proofs={**self.proofs, **{proof.machine_id: proof for proof in proofs}})
 

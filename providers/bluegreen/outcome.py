@@ -18,6 +18,7 @@ class Ending(StrEnum):
     ROLLED_BACK = "rolled back"
     UNFINISHED = "unfinished"
     DESTROYED = "destroyed"
+    TAKEN_OVER = "taken over"
     UNKNOWN = "unknown"
 
 

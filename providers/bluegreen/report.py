@@ -18,6 +18,7 @@ _NEXT = {
     Ending.ABORTED: "Mend the cause.",
     Ending.UNFINISHED: "The commit point is passed; the next run does the rest.",
     Ending.ROLLED_BACK: "The state is back with the release before. Mend the cause.",
+    Ending.TAKEN_OVER: "This run has changed nothing since. Once the other one has ended:",
     Ending.UNKNOWN: "Nothing was destroyed for it; the next run looks again, and finishes or undoes.",
 }
 
@@ -128,6 +129,8 @@ def cluster_text(cluster: Cluster) -> str:
 
 def serving_text(outcome: Outcome) -> str:
     """Which cluster serves, in every ending."""
+    if outcome.ending is Ending.TAKEN_OVER:
+        return "another run decides which cluster serves"
     if outcome.ending is Ending.UNKNOWN:
         return "which cluster serves is unknown"
     if outcome.serving:

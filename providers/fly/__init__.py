@@ -9,6 +9,7 @@ from providers.fly.errors import (
     FlyError,
     Forbidden,
     Invalid,
+    Lapsed,
     NotFound,
     NotReached,
     PreconditionFailed,
@@ -17,6 +18,7 @@ from providers.fly.errors import (
     Unauthorized,
     Unreachable,
 )
+from providers.fly.leases import Lease, Leases
 from providers.fly.logs import Logs
 from providers.fly.machines import Machines
 from providers.fly.secrets import Secrets
@@ -34,6 +36,9 @@ __all__ = [
     "FlyError",
     "Forbidden",
     "Invalid",
+    "Lapsed",
+    "Lease",
+    "Leases",
     "Logs",
     "Machine",
     "Machines",

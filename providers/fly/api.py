@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -44,6 +44,8 @@ class Api:
 
     ``attempts`` bounds what is tried again, ``None``: until the caller's own deadline. ``secrets`` appear in no error,
     whatever the API echoes. ``last_error`` tells a caller whose deadline has passed what kept it waiting.
+    ``fence`` is asked right before each attempt of a write for the headers that it has to show (a lease's nonce), and
+    raises ``Lapsed`` where it must not be sent any more.
     """
 
     http: httpx.AsyncClient
@@ -52,6 +54,7 @@ class Api:
     attempts: int | None = retries.ATTEMPTS
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
     last_error: str = ""
+    fence: Callable[[Call, str], Mapping[str, str]] = lambda call, identifier: {}
 
     async def send(
         self,
@@ -60,10 +63,13 @@ class Api:
         *,
         body: object = None,
         params: Mapping[str, str | list[str]] | None = None,
+        headers: Mapping[str, str] | None = None,
         long_poll_s: float = 0,
     ) -> Any:
         """Send ``call`` and answer its JSON. Raises a ``FlyError``; ``Ambiguous`` when the effect is unknown."""
-        request = self.http.build_request(call.method, f"/v1{call.path}", json=body, params=params)
+        request = self.http.build_request(
+            call.method, f"/v1{call.path}", json=body, params=params, headers=headers
+        )
         if long_poll_s:
             request.extensions["timeout"] = {**TIMEOUTS.as_dict(), "read": long_poll_s + LONG_POLL_SLACK_S}
         async for attempt in stamina.retry_context(
@@ -75,6 +81,8 @@ class Api:
         ):
             with attempt:
                 await self.limiter.wait(call.action, identifier)
+                if not call.reads:
+                    request.headers.update(self.fence(call, identifier))
                 return await self._send_and_note(call, request)
         raise AssertionError("stamina ends with an answer or an error")
 

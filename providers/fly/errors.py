@@ -2,6 +2,7 @@
 
     FlyError
     ├── Unreachable          nothing was sent: the call did not happen
+    ├── Lapsed               nothing more was sent: the lease to be shown may be somebody else's by now
     ├── Ambiguous            the call may have happened: only a fresh observation may follow
     ├── BadAnswer            an answer to a read that is not what the API documents
     ├── ServerError          5xx to a read
@@ -53,6 +54,10 @@ class FlyError(Exception):
 
 class Unreachable(FlyError):
     """No connection: nothing was sent."""
+
+
+class Lapsed(FlyError):
+    """Not sent, or not sent again: the machine's lease was not renewed in time, so another may hold it."""
 
 
 class Ambiguous(FlyError):

@@ -42,16 +42,27 @@ class Machines:
         return _parsed(call, _MACHINE, await self.api.send(call, machine_id))
 
     async def create(
-        self, *, name: str, region: str, config: dict[str, Any], skip_service_registration: bool
+        self,
+        *,
+        name: str,
+        region: str,
+        config: dict[str, Any],
+        skip_service_registration: bool,
+        lease_s: float | None = None,
     ) -> Machine:
-        """Create and start a machine. Names are unique in an app: a second create answers ``Conflict``."""
+        """Create and start a machine, leased for ``lease_s`` seconds where that is asked: the answer has the ``nonce``.
+
+        Names are unique in an app: a second create answers ``Conflict``.
+        """
         call = self._call("create", "POST", "", safe_to_repeat=False)
-        body = {
+        body: dict[str, Any] = {
             "name": name,
             "region": region,
             "config": config,
             "skip_service_registration": skip_service_registration,
         }
+        if lease_s is not None:
+            body["lease_ttl"] = math.ceil(lease_s)
         answer = await self.api.send(call, self.app, body=body)
         try:
             return Machine.model_validate(answer)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 _NO_SIGNAL = (None, 0, -1)
 MachineId = Annotated[str, StringConstraints(pattern=r"^[0-9a-z]{1,32}$")]
@@ -107,7 +107,10 @@ class ExecAnswer(_Answer):
 
 
 class Machine(_Answer):
-    """A machine as GET and list answer it. ``host_status``: ``ok``, or its host does not answer."""
+    """A machine as GET and list answer it. ``host_status``: ``ok``, or its host does not answer.
+
+    ``nonce``: of the lease that was asked for with its creation.
+    """
 
     id: MachineId
     name: str = ""
@@ -116,6 +119,7 @@ class Machine(_Answer):
     region: str = ""
     private_ip: Address = ""
     cordoned: bool = False
+    nonce: str = Field("", repr=False)
     host_status: str = "ok"
     image_ref: ImageRef = ImageRef()
     config: dict[str, Any] | None = None

@@ -33,7 +33,9 @@ class OwnerTaken(Exception):
 
 
 class OwnerRecord(BaseModel):
-    """One record. ``at``: when it was made, in seconds since the epoch by the deployer's clock."""
+    """One record. ``at``: when it was made, in seconds since the epoch by the deployer's clock. ``nonce``: tells our
+    record from another's, and is never used twice.
+    """
 
     model_config = ConfigDict(strict=True, frozen=True)
 
@@ -102,29 +104,21 @@ async def _read(store: StateStore, key: str) -> tuple[Ownership, str] | None:
 async def record_owner(
     store: StateStore,
     prefix: str,
-    ownership: Ownership,
+    record: OwnerRecord,
     *,
-    previous: Release | None,
-    nonce: str,
-    at: float,
     tell: Callable[[str], None] = lambda _: None,
+    fence: Callable[[], None] = lambda: None,
 ) -> None:
     """Record who owns the state from now on. Tried again until it is settled, so the caller sets the deadline.
 
-    ``nonce`` tells our record from another's and is never used twice; ``at`` is in seconds since the epoch; ``tell``
-    gets the reason of each further attempt. Raises ``OwnerTaken`` when the number is somebody else's, ``StoreRefused``
-    when nothing was written and nothing will be. Whoever cancels it does not know what became of it.
+    ``tell`` gets the reason of each further attempt; ``fence`` is called before each attempt, and ends it by raising.
+    Raises ``OwnerTaken`` when the number is somebody else's, ``StoreRefused`` when nothing was written and nothing will
+    be. Whoever cancels it does not know what became of it.
     """
-    record = OwnerRecord(
-        number=ownership.number,
-        release=str(ownership.release),
-        previous=str(previous) if previous else None,
-        nonce=nonce,
-        at=at,
-    )
-    claim = _Claim(store, owner_key(prefix, ownership.number), record)
+    claim = _Claim(store, owner_key(prefix, record.number), record)
     async for attempt in polling():
         with attempt:
+            fence()
             try:
                 await claim.settle()
             except StoreError as error:

@@ -28,6 +28,8 @@ class Faulty(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         self.calls.append(f"{request.method} {request.url.path}")
+        if self.killed and self.killed.cancel_called:
+            raise httpx.ConnectError("a dead deployer calls nobody")
         if len(self.calls) != self.at:
             return await self.inner.handle_async_request(request)
         assert self.fault is not None
@@ -41,7 +43,7 @@ class Faulty(httpx.AsyncBaseTransport):
         if self.fault.startswith("killed"):
             assert self.killed is not None
             self.killed.cancel()
-            await anyio.lowlevel.checkpoint()
+            raise httpx.ConnectError("it is dead")
         if self.fault.startswith("reset"):
             raise httpx.ReadError("reset")
         if self.fault == "empty":

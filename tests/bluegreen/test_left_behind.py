@@ -13,6 +13,7 @@ from providers.bluegreen.model import Phase
 from providers.bluegreen.outcome import Ending
 from providers.bluegreen.spec import Spec
 from providers.bluegreen.spec_gates import CommandProof
+from simulator import deletion, lifecycle
 from tests.bluegreen.faults import check_world
 from tests.bluegreen.virtual import V1, V2, Kit, simulate
 from tests.bluegreen.worlds import spec
@@ -82,7 +83,9 @@ def test_a_dead_machine_of_blue_that_comes_back_is_drained_like_the_others(drain
 
         async def come_back(boot) -> None:
             await kit.scripted.start(boot)
-            await call(kit, "POST", f"{machine(kit, 'rooms-g1-ams-1').id}/start")
+            lifecycle.start(
+                kit.world, machine(kit, "rooms-g1-ams-1")
+            )  # its host does: leases keep people away
             await pass_time(3.0)
             kit.edit_everywhere()
 
@@ -269,7 +272,8 @@ def test_a_machine_that_somebody_removes_while_it_drains_fails_the_gate_by_name(
 
         async def removed(boot) -> None:
             if boot.name == "rooms-g1-ams-1":
-                await call(kit, "DELETE", f"{boot.machine_id}?force=true")
+                # Whoever does it does it with force, past the lease: the API itself would refuse.
+                await deletion.delete_machine(kit.world, machine(kit, boot.name), True)
                 await anyio.sleep_forever()
 
         kit.scripted.on_stop = removed

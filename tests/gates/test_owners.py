@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,7 +13,7 @@ import anyio
 import pytest
 
 from providers.bluegreen.model import Ownership, Release
-from providers.gates.owners import OwnerTaken, latest_owner, owner_key, record_owner
+from providers.gates.owners import OwnerRecord, OwnerTaken, latest_owner, owner_key, record_owner
 from providers.gates.s3 import S3Store, open_store
 from providers.gates.store import StateStore, StoreError, StoreRefused
 from tests.examples.relay import Relay
@@ -23,9 +23,12 @@ BLUE, GREEN = Release(1, "3fa9c1d20e", "b1"), Release(2, "77ab01c2d3", "c1")
 AT = 1_790_000_000.5
 
 
-async def record(store: StateStore, number: int, release: Release, **more: Any) -> None:
+async def record(
+    store: StateStore, number: int, release: Release, tell: Callable[[str], None] = print, **more: Any
+) -> None:
     known = {"previous": None, "nonce": secrets.token_hex(8), "at": AT}
-    await record_owner(store, "p/", Ownership(number, release), **known | more)
+    record = OwnerRecord(number=number, release=str(release), **known | more)
+    await record_owner(store, "p/", record, tell=tell)
 
 
 def put(store: S3Store, key: str, content: object) -> None:
@@ -46,7 +49,7 @@ class TestRecords:
 
     def test_a_record_says_all_that_the_contract_says(self, store: S3Store) -> None:
         """Key and body are what an app reads too: number, release, the one before, nonce and time."""
-        anyio.run(lambda: record(store, 3, GREEN, previous=BLUE, nonce="ab12"))
+        anyio.run(lambda: record(store, 3, GREEN, previous=str(BLUE), nonce="ab12"))
         content = anyio.run(store.read, "p/owners/0000000003.json")
         assert content is not None
         assert json.loads(content) == {

@@ -12,7 +12,7 @@ import anyio
 import pytest
 
 from providers.bluegreen.model import Ownership, Release
-from providers.gates.owners import OwnerTaken, owner_key, record_owner
+from providers.gates.owners import OwnerRecord, OwnerTaken, owner_key, record_owner
 from providers.gates.store import Head, StateStore, StoreError, StoreRefused, StoreUnclear
 from tests import virtual_time
 
@@ -100,11 +100,12 @@ class Network:
         return json.loads(content)["nonce"] if content else "nobody"
 
 
+RECORD = OwnerRecord(number=7, release=str(GREEN), previous=str(BLUE), nonce=OURS, at=2.0)
 Record = Callable[[StateStore], Awaitable[None]]
 
 
 async def record(store: StateStore) -> None:
-    await record_owner(store, "p/", Ownership(7, GREEN), previous=BLUE, nonce=OURS, at=2.0)
+    await record_owner(store, "p/", RECORD)
 
 
 async def said(store: StateStore, act: Record) -> str:
@@ -173,15 +174,7 @@ def test_the_deadline_is_the_callers() -> None:
 
     async def main() -> None:
         with anyio.move_on_after(60) as scope:
-            await record_owner(
-                Down([], "nobody"),
-                "p/",
-                Ownership(7, GREEN),
-                previous=None,
-                nonce=OURS,
-                at=2.0,
-                tell=reasons.append,
-            )
+            await record_owner(Down([], "nobody"), "p/", RECORD, tell=reasons.append)
         assert scope.cancelled_caught
 
     virtual_time.run(main)

@@ -77,7 +77,10 @@ async def _put_secrets(
 
 
 async def create(ctx: Context, scene: Scene, step: Step) -> Observation:
-    """Create what is missing, by name: a name that exists answers 409, so a lost answer makes no second machine."""
+    """Create what is missing, by name: a name that exists answers 409, so a lost answer makes no second machine.
+
+    Where there was nothing to lease, the first name is the lock: it is created alone, and whoever has it goes on.
+    """
     existing = {machine.name for machine in scene.green}
     missing = [(name, region) for name, region in scene.intent.wanted.items() if name not in existing]
     config = machine_config(
@@ -88,12 +91,15 @@ async def create(ctx: Context, scene: Scene, step: Step) -> Observation:
 
     async def one(item: tuple[str, str]) -> Machine:
         name, region = item
-        return await ctx.machines.create(
-            name=name, region=region, config=config, skip_service_registration=True
+        machine = await ctx.machines.create(
+            name=name, region=region, config=config, skip_service_registration=True, lease_s=ctx.lease_s
         )
+        await ctx.lock.adopt(machine.id, machine.nonce)
+        return machine
 
+    alone = 1 if ctx.lock.empty else 0
     try:
-        created = await each(missing, one)
+        created = await each(missing[:alone], one) + await each(missing[alone:], one)
     except ExceptionGroup as error:
         if not only(error, Ambiguous, Conflict):
             raise

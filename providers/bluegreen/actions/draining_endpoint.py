@@ -12,6 +12,7 @@ from pydantic import BaseModel, NonNegativeInt, ValidationError
 from providers.bluegreen.failures import GateFailed, NotYet
 from providers.bluegreen.model import MachineSeen
 from providers.bluegreen.spec_gates import RequestDrain
+from providers.fly.errors import Call
 from providers.tunnels import Tunnels
 
 ERROR_CAP = 200
@@ -29,12 +30,16 @@ class DrainStatus(BaseModel):
 
 @dataclass(frozen=True)
 class DrainEndpoint:
-    """Raises ``NotYet`` where there was no answer, or a 5xx; ``GateFailed`` where it is none of the contract's."""
+    """Raises ``NotYet`` where there was no answer, or a 5xx; ``GateFailed`` where it is none of the contract's.
+
+    No lease fences the app itself: ``fence`` raises ``Lapsed`` where another run may have taken over.
+    """
 
     http: httpx.AsyncClient
     tunnels: Tunnels
     machine: MachineSeen
     scrub: Callable[[str], str]
+    fence: Callable[[Call], None]
 
     async def drain(self, drain: str, successor: str) -> DrainStatus:
         return await self._ask("POST", {"drain": drain, "successor": successor})
@@ -51,6 +56,8 @@ class DrainEndpoint:
         assert isinstance(self.machine.drain, RequestDrain)
         base_url = await self.tunnels.url(self.machine, self.machine.drain.port)
         what = f"{method} {self.machine.drain.path}"
+        if method != "GET":
+            self.fence(Call("drain", method, f"{self.machine.drain.path} of {self.machine.id}", True))
         try:
             response = await self.http.request(method, base_url + self.machine.drain.path, json=body)
         except httpx.HTTPError as error:

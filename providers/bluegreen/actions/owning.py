@@ -14,7 +14,15 @@ from providers.bluegreen.model import MachineSeen, Observation, Ownership, Relea
 from providers.bluegreen.plan import Step
 from providers.bluegreen.scene import Scene
 from providers.bluegreen.spec import StateStore as Location
-from providers.gates.owners import OwnerTaken, latest_owner, must_create_only_once, record_owner
+from providers.fly.errors import Call
+from providers.gates.owners import (
+    OwnerRecord,
+    OwnerTaken,
+    latest_owner,
+    must_create_only_once,
+    owner_key,
+    record_owner,
+)
 from providers.gates.store import StoreError, StoreRefused
 
 
@@ -104,8 +112,19 @@ async def _create(ctx: Context, owner: Ownership, previous: Release | None) -> N
     def tell(reason: str) -> None:
         ctx.waiting_for["commit"] = f"the state store to take the record: {reason}"
 
-    store, nonce = ctx.store_of(location.bucket), secrets.token_hex(8)
-    await record_owner(store, location.prefix, owner, previous=previous, nonce=nonce, at=ctx.now(), tell=tell)
+    def fence() -> None:
+        ctx.lock.must_hold(
+            Call("commit", "PUT", owner_key(location.prefix, owner.number), safe_to_repeat=True)
+        )
+
+    record = OwnerRecord(
+        number=owner.number,
+        release=str(owner.release),
+        previous=str(previous) if previous else None,
+        nonce=secrets.token_hex(8),
+        at=ctx.now(),
+    )
+    await record_owner(ctx.store_of(location.bucket), location.prefix, record, tell=tell, fence=fence)
     ctx.waiting_for.pop("commit", None)
 
 

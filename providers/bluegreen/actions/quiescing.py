@@ -54,7 +54,7 @@ async def _must_answer(ctx: Context, machine: MachineSeen) -> None:
 
 
 def _at(ctx: Context, machine: MachineSeen) -> DrainEndpoint:
-    return DrainEndpoint(ctx.private, ctx.tunnels, machine, ctx.scrub)
+    return DrainEndpoint(ctx.private, ctx.tunnels, machine, ctx.scrub, ctx.lock.must_hold)
 
 
 async def quiesce(ctx: Context, scene: Scene, step: Step) -> Observation:

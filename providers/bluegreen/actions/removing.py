@@ -18,7 +18,9 @@ async def destroy(ctx: Context, scene: Scene, step: Step) -> Observation:
     """Destroy the step's machines. The executor has just looked at the world again before it calls this."""
 
     async def one(machine: MachineSeen) -> str:
+        ctx.destroyed.add(machine.id)
         await ctx.machines.destroy(machine.id)
+        ctx.lock.forget(machine.id)
         return machine.id
 
     return scene.observation.without_machines(*await each(step.machines, one))

@@ -155,7 +155,8 @@ async def stream(ctx: Context, command: Command) -> CommandEnd:
 async def _inside(ctx: Context, test: ExecTest, target: Target) -> str:
     timeout_s = durations.seconds(test.deadline)
     try:
-        end = await ctx.machines.exec(target.machine.id, test.argv, timeout_s)
+        async with ctx.lock.given_up(target.machine):
+            end = await ctx.machines.exec(target.machine.id, test.argv, timeout_s)
     except Conflict as error:
         raise _failed(
             test, target, f"exec is refused while somebody holds the machine's lease: {error}"
