@@ -276,10 +276,6 @@ def started(machine: MachineSeen) -> bool:
     return machine.state == "started"
 
 
-def stopped(machine: MachineSeen) -> bool:
-    return machine.state == "stopped"
-
-
 def settled(machine: MachineSeen) -> bool:
     return machine.state != "stopping"
 

@@ -202,7 +202,8 @@ async def _roll_back(run: Run, scene: Scene, failure: Failure) -> Outcome:
 async def _restore(run: Run, scene: Scene, failure: Failure) -> Outcome:
     try:
         await run.reach(restoring(scene, remove_app=scene.observation.app_created))
-        return _outcome(run, Ending.ABORTED, failure)
+        # A commit whose answer was lost may have landed meanwhile: then nothing was put back.
+        return _outcome(run, Ending.UNFINISHED if run.scene.committed else Ending.ABORTED, failure)
     except StepFailed as failed:
         told = _with(
             failure, *(f"and then {failed.failure.step} failed: {r}" for r in failed.failure.reasons)

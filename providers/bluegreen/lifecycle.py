@@ -115,7 +115,8 @@ _VERIFY = (
 _STOP = (
     Row(Phase.DRAIN_OLD, Do.CORDON, Role.BLUE, when.each(Role.BLUE, when.cordoned)),
     Row(Phase.DRAIN_OLD, Do.STOP, Role.BLUE, when.each(Role.BLUE, when.told_to_stop)),
-    Row(Phase.DRAIN_OLD, Do.AWAIT_STOPPED, Role.BLUE, when.each(Role.BLUE, when.stopped)),
+    # One that failed or is suspended never becomes ``stopped``: it has ended, and the gates behind this judge how.
+    Row(Phase.DRAIN_OLD, Do.AWAIT_STOPPED, Role.BLUE, when.each(Role.BLUE, when.settled)),
 )
 _DRAIN = (
     Row(Phase.DRAIN_OLD, Do.PREPARE_DRAIN, Role.BLUE, when.each(Role.BLUE, when.marked_for_drain), gate=True),
@@ -164,6 +165,8 @@ _RETIRE = (
 
 HANDOFF = (*_CREATE, *_VERIFY, *_DRAIN, *_COMMIT, *_REPAIR, *_ROUTE, _RECORD, _BAKE, *_RETIRE)
 
+_ROUTE_AGAIN = tuple(replace(row, repair=True) for row in (*_ROUTE, _RECORD))
+"""The first machine that is recorded is the commit; the others are recorded behind it, whatever became of them."""
 # The record of its routing is green's commit: nobody is asked for the state. Blue runs until green has baked.
 OVERLAP = (
     *_CREATE,
@@ -171,7 +174,7 @@ OVERLAP = (
     *_ROUTE,
     replace(_RECORD, commit=True),
     *_REPAIR,
-    *(replace(row, repair=True) for row in (*_ROUTE, _RECORD)),
+    *_ROUTE_AGAIN,
     _BAKE,
     *_STOP,
     *_RETIRE,
@@ -189,6 +192,7 @@ _WAKE_BLUE = (
 )
 STAY = (
     Row(Phase.RESTORE_OLD, Do.SET_SECRETS, Role.BLUE, when.secrets_are_its_own(Role.BLUE)),
+    Row(Phase.RESTORE_OLD, Do.RECLAIM, Role.ALL, when.commit_is_settled),
     *_WAKE_BLUE,
 )
 RESTORE = (
@@ -217,9 +221,13 @@ def _backwards(rows: tuple[Row, ...]) -> tuple[Row, ...]:
 
 
 HANDOFF_BACK = _backwards((*_DRAIN, *_COMMIT, *_ROUTE, _RECORD))
-OVERLAP_BACK = _backwards((*_ROUTE, replace(_RECORD, commit=True), *_STOP))
+OVERLAP_BACK = _backwards((*_ROUTE, replace(_RECORD, commit=True), *_ROUTE_AGAIN, *_STOP))
 
 _END_ALL = (
+    # A cluster that served before blue may run still, where a rollout was interrupted.
+    Row(Phase.RETIRE_OLD, Do.CORDON, Role.PAST, when.each(Role.PAST, when.cordoned_or_ended)),
+    Row(Phase.RETIRE_OLD, Do.STOP, Role.PAST, when.each(Role.PAST, when.told_to_stop)),
+    Row(Phase.RETIRE_OLD, Do.AWAIT_STOPPED, Role.PAST, when.each(Role.PAST, when.settled)),
     Row(Phase.RETIRE_OLD, Do.DESTROY, Role.TASK, when.none_left(Role.TASK)),
     Row(Phase.RETIRE_OLD, Do.DESTROY, Role.ALL, when.none_left(Role.ALL), commit=True),
     Row(Phase.RETIRE_OLD, Do.DELETE_APP, Role.ALL, when.app_stays_or_is_gone),

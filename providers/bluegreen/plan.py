@@ -33,7 +33,8 @@ class Step:
 def next_step(scene: Scene) -> Step | None:
     """The first row whose work is not done; ``None`` when all is. Total and deterministic.
 
-    Behind the commit point the rows before it are not looked at again: from there it only goes forward.
+    Behind the commit point the rows before it are not looked at again: from there it only goes forward, and what was
+    to put blue back has nothing left to do.
     """
     for row in _ahead(scene):
         if not row.done(scene):
@@ -43,10 +44,10 @@ def next_step(scene: Scene) -> Step | None:
 
 def _ahead(scene: Scene) -> tuple[Row, ...]:
     rows = table(scene)
-    if scene.intent.goal in ("deploy", "rollback") and scene.committed:
-        commit = next(index for index, row in enumerate(rows) if row.commit)
-        return rows[commit:]
-    return rows
+    if not scene.committed or scene.intent.goal == "destroy":
+        return rows
+    commit = next((index for index, row in enumerate(rows) if row.commit), len(rows))
+    return rows[commit + 1 :]
 
 
 @dataclass(frozen=True)
