@@ -98,6 +98,10 @@ class Scene:
 
     def of(self, role: Role) -> tuple[MachineSeen, ...]:
         """The machines that a step is about."""
+        return self._by_role[role]
+
+    @cached_property
+    def _by_role(self) -> dict[Role, tuple[MachineSeen, ...]]:
         going = tuple(m for m in self.rest if m.release != self.kept_warm)
         return {
             # A machine that had died before this run, and runs again, is drained like any other.
@@ -108,7 +112,7 @@ class Scene:
             Role.OTHERS: tuple(m for m in self.blue if m.release != self.kept_warm) + going,
             Role.TASK: self.observation.tasks,
             Role.ALL: self.blue + self.green + self.rest,
-        }[role]
+        }
 
     @cached_property
     def kept_warm(self) -> Release | None:
