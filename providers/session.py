@@ -11,12 +11,14 @@ import httpx
 
 from providers.bluegreen.context import Context
 from providers.bluegreen.spec import Spec
+from providers.cancel import watch_cancel
 from providers.fly import connect
 from providers.fly.api import DEFAULT_BASE_URL
 from providers.gates.output import Scrubber
 from providers.gates.routing import HttpProber, outside
 from providers.gates.s3 import open_store
 from providers.gates.store import StateStore
+from providers.parent import watch_parent
 from providers.tunnels import direct, fly_proxy
 
 SECRET_VARIABLES = (
@@ -67,7 +69,14 @@ async def open_context(spec: Spec, say: Callable[[str], None]) -> AsyncIterator[
             private=web,
             say=say,
             scrubber=scrubber,
+            stop=_asked_to_stop(),
         )
+
+
+def _asked_to_stop() -> Callable[[], str]:
+    """Why a deployment should come to its end at the next safe point: Ctrl-C, or nobody is left to hear of it."""
+    cancelled, gone = watch_cancel(), watch_parent()
+    return lambda: cancelled() or gone()
 
 
 def private() -> httpx.AsyncClient:

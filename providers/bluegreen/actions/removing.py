@@ -9,21 +9,43 @@ from providers.bluegreen.actions.together import each
 from providers.bluegreen.commits import rank
 from providers.bluegreen.context import Context
 from providers.bluegreen.durations import seconds
-from providers.bluegreen.model import MachineSeen, Observation, Warm
+from providers.bluegreen.failures import NotYet
+from providers.bluegreen.model import GONE, MachineSeen, Observation, Warm
 from providers.bluegreen.plan import Step
+from providers.bluegreen.polling import polling
 from providers.bluegreen.scene import Scene
+from providers.fly import NotFound
 
 
 async def destroy(ctx: Context, scene: Scene, step: Step) -> Observation:
-    """Destroy the step's machines. The executor has just looked at the world again before it calls this."""
+    """Destroy the step's machines. The executor has just looked at the world again before it calls this.
+
+    Neither a 404 nor a 200 to the call proves that a machine is gone: each is looked at afterwards.
+    """
 
     async def one(machine: MachineSeen) -> str:
         ctx.destroyed.add(machine.id)
-        await ctx.machines.destroy(machine.id)
+        async for attempt in polling():
+            with attempt:
+                await ctx.machines.destroy(machine.id)
+                await _must_be_gone(ctx, machine)
         ctx.lock.forget(machine.id)
+        ctx.waiting_for.pop(machine.name, None)
         return machine.id
 
     return scene.observation.without_machines(*await each(step.machines, one))
+
+
+async def _must_be_gone(ctx: Context, machine: MachineSeen) -> None:
+    try:
+        seen = await ctx.machines.get(machine.id)
+    except NotFound:
+        return
+    if seen.state not in GONE:
+        ctx.waiting_for[machine.name] = (
+            f"machine {machine.id} ({machine.name}) to be gone: it is {seen.state}"
+        )
+        raise NotYet
 
 
 async def keep_warm(ctx: Context, scene: Scene, step: Step) -> Observation:

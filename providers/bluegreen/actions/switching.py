@@ -52,10 +52,15 @@ async def uncordon(ctx: Context, scene: Scene, step: Step) -> Observation:
 
 
 async def route(ctx: Context, machine: MachineSeen) -> MachineSeen:
-    """Register one machine. What was proven of its routing before is to be proven again."""
+    """Register one machine. What was proven of its routing before is to be proven again.
+
+    One that showed as cordoned tells by itself whether the call landed, also where no answer to it ever arrives.
+    """
+    ctx.touched.add(machine.id)
+    if machine.cordoned:
+        ctx.registered.add(machine.id)
     await ctx.machines.uncordon(machine.id)
     ctx.registered.add(machine.id)
-    ctx.touched.add(machine.id)
     return replace(machine, cordoned=False, registered=True, touched=True)
 
 
