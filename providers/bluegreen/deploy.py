@@ -157,7 +157,7 @@ async def _settle(run: Run, first: Scene, failed: StepFailed) -> Outcome:
     failure, interrupted = failed.failure, isinstance(failed, Interrupted)
     run.ctx.say(f"{failure.phase} {'stops' if interrupted else 'failed'}: {failure.reasons[0]}")
     try:
-        scene = await _look_after(run)
+        scene = await _look_after(run, failure)
     except CannotLook as error:
         return _outcome(run, Ending.UNKNOWN, _with(failure, f"and then {error}"))
     if scene.owner is None and newest_committed(scene.observation):
@@ -189,7 +189,7 @@ async def _roll_back(run: Run, scene: Scene, failure: Failure) -> Outcome:
             failure, *(f"rolling back failed at {failed.failure.step}: {r}" for r in failed.failure.reasons)
         )
     try:
-        scene = await _look_after(run)
+        scene = await _look_after(run, failure)
         if not scene.committed:
             await run.reach(staying(scene))
     except CannotLook as error:
@@ -209,7 +209,7 @@ async def _restore(run: Run, scene: Scene, failure: Failure) -> Outcome:
             failure, *(f"and then {failed.failure.step} failed: {r}" for r in failed.failure.reasons)
         )
     try:
-        scene = await _look_after(run)
+        scene = await _look_after(run, failure)
     except CannotLook as error:
         return _outcome(run, Ending.UNKNOWN, _with(told, f"and then {error}"))
     if scene.committed:
@@ -218,10 +218,13 @@ async def _restore(run: Run, scene: Scene, failure: Failure) -> Outcome:
     return _outcome(run, Ending.ABORTED if whole else Ending.UNKNOWN, told)
 
 
-async def _look_after(run: Run) -> Scene:
+async def _look_after(run: Run, failure: Failure) -> Scene:
+    """The world after a failure, if it is still this run that decides on it. Raises ``TakenOver``, ``CannotLook``."""
     try:
         with anyio.fail_after(LOOK_DEADLINE_S):
-            observation = await run.look()
+            observation = await (run.hold() if run.ctx.lock.lapsed else run.look())
+    except Held as held:
+        raise TakenOver(failure.phase, failure.step, str(held)) from None
     except Exception as error:
         reasons = (
             failures.reasons(error) if not isinstance(error, TimeoutError) else ("the API cannot be read",)

@@ -43,7 +43,11 @@ WAITS = frozenset(
 
 @dataclass
 class Run:
-    """One run of the loop: the last scene it knew, and its clock readings (seconds)."""
+    """One run of the loop: the last scene it knew, and its clock readings (seconds).
+
+    ``_trusted``: the last observation between two steps at which this run held its leases, so that nobody else had
+    changed anything until then.
+    """
 
     ctx: Context
     scene: Scene
@@ -52,6 +56,11 @@ class Run:
     _phase: Phase | None = None
     _entered: float = 0.0
     _window_opened: float | None = None
+    _trusted: Observation = field(default_factory=Observation)
+    _last: Step | None = None
+
+    def __post_init__(self) -> None:
+        self._trusted = self.scene.observation
 
     async def reach(self, intent: Intent) -> None:
         """Do step after step until none of ``intent`` is left. Raises ``StepFailed``, ``TakenOver``."""
@@ -59,12 +68,13 @@ class Run:
         self.ctx.api.attempts = None  # from here on the phases' deadlines bound what is tried again
         tries: Counter[str] = Counter()
         just_looked = False
-        while step := next_step(self.scene):
+        while step := self._next_or_last():
             self._enter(step.phase)
             self._stop_if_asked(step)
-            if not self.ctx.lock.covers(self.scene.observation.seen):
-                await self._within_deadline(step, self._hold)
+            if not self._alone():
+                await self._within_deadline(step, self.hold)
                 continue
+            self._trusted = self.scene.observation
             if step.destructive and not just_looked:
                 just_looked = True
                 await self._within_deadline(step, self.look)
@@ -76,37 +86,50 @@ class Run:
             await self._perform(step)
         self._leave()
 
+    def _next_or_last(self) -> Step | None:
+        """The next step; where nothing is left to do, but this run has lost its leases, the last one: what it sees may
+        be another's work then, and no end of its own.
+        """
+        step = next_step(self.scene)
+        self._last = step or self._last
+        return step or (self._last if self.ctx.lock.lapsed else None)
+
+    def _alone(self) -> bool:
+        return not self.ctx.lock.lapsed and self.ctx.lock.covers(self.scene.observation.seen)
+
     def _stop_if_asked(self, step: Step) -> None:
-        """Between two steps. Raises ``Interrupted``: before the commit point it is undone, behind the proof of green's
-        routing the rest can wait; in between, and on the way back, one cluster has to be made to serve first.
+        """Between two steps. Raises ``Interrupted``: before the commit point it is undone. Behind it, and on the way
+        back, it runs to its end; only a bake is cut short, and left to the next run.
         """
         if self._may_stop(step) and (reason := self.ctx.stop()):
             raise Interrupted(step.phase, step.name, (reason,))
 
     def _may_stop(self, step: Step) -> bool:
         forwards = self.scene.intent.goal in ("deploy", "destroy")
-        return forwards and (not self.scene.committed or step.phase in (Phase.BAKE, Phase.RETIRE_OLD))
+        return forwards and (not self.scene.committed or step.phase is Phase.BAKE)
 
-    async def _hold(self) -> Observation:
-        """Lease what is not leased. Where all leases had run out, nothing that was known or proven before counts."""
+    async def hold(self) -> Observation:
+        """Lease what is not leased. Where all leases had run out, nothing that was known or proven before counts.
+
+        Raises ``Held`` where somebody else deploys, or has deployed meanwhile.
+        """
         lapsed = self.ctx.lock.lapsed
+        if lapsed:
+            self.scene = replace(self.scene, observation=self._trusted.without_evidence())
         await self.ctx.lock.cover(self.scene.observation.seen)
         if not lapsed:
             return self.scene.observation
-        before = self.scene.observation
-        self.scene = replace(self.scene, observation=before.without_evidence())
         observation = await self.look()
-        self._must_be_alone(before, observation)
-        self.ctx.say(
-            "this run had lost its leases for a while and has them again: nobody else has been there"
-        )
+        self._must_have_been_alone(observation)
+        self.ctx.say("this run had lost its leases for a while and has them again: nobody else has been there")
         return observation
 
-    def _must_be_alone(self, before: Observation, now: Observation) -> None:
+    def _must_have_been_alone(self, now: Observation) -> None:
         """Who has made another release, or removed machines, meanwhile has taken over. Raises ``Held``."""
-        known = {machine.release for machine in before.seen} | {self.scene.intent.release}
+        before = self._trusted.seen
+        known = {machine.release for machine in before} | {self.scene.intent.release}
         strange = sorted({machine.release for machine in now.seen} - known)
-        gone = {m.id for m in before.seen} - {m.id for m in now.seen} - self.ctx.destroyed
+        gone = {m.id for m in before} - {m.id for m in now.seen} - self.ctx.destroyed
         if strange or gone:
             what = f"made release {strange[0]}" if strange else f"removed machine {min(gone)}"
             raise Held(f"while this run had lost its leases, another one {what}")

@@ -188,10 +188,8 @@ class Lock:
         with anyio.move_on_after(ttl_s / RENEWALS):
             try:
                 await self.leases.renew(machine_id, held.nonce, ttl_s, str(self.holder))
-            except Conflict:
-                self._lose(machine_id, held)
-            except NotFound:
-                self.forget(machine_id)
+            except (Conflict, NotFound):
+                self._lose(machine_id, held)  # who removed the machine has taken over, or will be found to have not
             except FlyError:
                 return  # the next renewal comes before its end
             else:
