@@ -217,7 +217,8 @@ _WAKE_GREEN = (
 
 def _backwards(rows: tuple[Row, ...]) -> tuple[Row, ...]:
     """One phase: a rollback is one thing to people."""
-    return tuple(replace(row, phase=Phase.ROLL_BACK) for row in (*_WAKE_GREEN, *rows, *_DESTROY_OTHERS))
+    tasks = _RETIRE[0]
+    return tuple(replace(row, phase=Phase.ROLL_BACK) for row in (*_WAKE_GREEN, *rows, tasks, *_DESTROY_OTHERS))
 
 
 HANDOFF_BACK = _backwards((*_DRAIN, *_COMMIT, *_ROUTE, _RECORD))
