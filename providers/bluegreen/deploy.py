@@ -127,12 +127,12 @@ async def _first_look(ctx: Context, request: Request) -> Scene:
     try:
         with anyio.fail_after(LOOK_DEADLINE_S):
             observation = await look(ctx)
+            if request.goal == "destroy" and observation.app_exists is _GONE and await app_is_gone(ctx):
+                observation = Observation(app_exists=False, machines=())
     except TimeoutError:
         raise CannotLook(f"the Machines API did not answer within {LOOK_DEADLINE_S:g} s") from None
     except Exception as error:
         raise CannotLook("; ".join(failures.reasons(error))) from error
-    if request.goal == "destroy" and observation.app_exists is _GONE and await app_is_gone(ctx):
-        observation = Observation(app_exists=False, machines=())
     if not known(observation):
         raise CannotLook(_unknown(ctx, observation))
     intent = resolve(
