@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from providers.bluegreen.commits import is_settled
@@ -83,11 +84,15 @@ def _locations(ctx: Context, observation: Observation) -> set[tuple[str, str]]:
 
 
 async def app_is_gone(ctx: Context) -> bool:
-    """Whether the app is absent for good, asked several times over some seconds."""
+    """Whether the app is absent for good: the app and its machines, each asked for several times over some seconds."""
+    return await _is_absent(lambda: ctx.apps.get(ctx.spec.app)) and await _is_absent(ctx.machines.list)
+
+
+async def _is_absent(ask: Callable[[], Awaitable[object]]) -> bool:
     try:
         async for attempt in borne(NotFound):
             with attempt:
-                await ctx.apps.get(ctx.spec.app)
+                await ask()
     except NotFound:
         return True
     return False
