@@ -203,6 +203,8 @@ RESTORE = (
     Row(Phase.RESTORE_OLD, Do.PROVE_ROUTED, Role.BLUE, when.blue_answers, gate=True),
     Row(Phase.RESTORE_OLD, Do.MARK_SERVING, Role.BLUE, when.blue_is_recorded_again),
     Row(Phase.RESTORE_OLD, Do.DESTROY, Role.TASK, when.none_left(Role.TASK)),
+    # Under overlap some of green may be routed by then, and the proxy knows it for a while after a machine is gone.
+    Row(Phase.RESTORE_OLD, Do.CORDON, Role.GREEN, when.each(Role.GREEN, when.cordoned_or_ended), if_needed=True),
     Row(Phase.RESTORE_OLD, Do.DESTROY, Role.GREEN, when.green_is_gone_or_kept),
     Row(Phase.RESTORE_OLD, Do.DELETE_APP, Role.ALL, when.app_stays_or_is_gone),
 )
