@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from providers.bluegreen import failures
 from providers.bluegreen.commits import known, newest_committed
+from providers.bluegreen.conditions import blue_answers
 from providers.bluegreen.context import Context
 from providers.bluegreen.execute import Run
 from providers.bluegreen.failures import AwaitingApproval, Interrupted, StepFailed, TakenOver
@@ -201,7 +202,8 @@ async def _roll_back(run: Run, scene: Scene, failure: Failure) -> Outcome:
 
 async def _restore(run: Run, scene: Scene, failure: Failure) -> Outcome:
     try:
-        await run.reach(restoring(scene, remove_app=scene.observation.app_created))
+        remove_app = scene.observation.app_created
+        await run.reach(restoring(scene, remove_app=remove_app, touched=run.touched_blue))
         # A commit whose answer was lost may have landed meanwhile: then nothing was put back.
         return _outcome(run, Ending.UNFINISHED if run.scene.committed else Ending.ABORTED, failure)
     except StepFailed as failed:
@@ -214,7 +216,7 @@ async def _restore(run: Run, scene: Scene, failure: Failure) -> Outcome:
         return _outcome(run, Ending.UNKNOWN, _with(told, f"and then {error}"))
     if scene.committed:
         return _outcome(run, Ending.UNFINISHED, told)
-    whole = bool(scene.of(Role.BLUE)) and all(map(scene.routed, scene.of(Role.BLUE)))
+    whole = bool(scene.of(Role.BLUE)) and all(map(scene.routed, scene.of(Role.BLUE))) and blue_answers(scene)
     return _outcome(run, Ending.ABORTED if whole else Ending.UNKNOWN, told)
 
 

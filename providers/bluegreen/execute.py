@@ -15,7 +15,7 @@ from providers.bluegreen.context import Context
 from providers.bluegreen.failures import AwaitingApproval, Interrupted, NotYet, StepFailed, TakenOver
 from providers.bluegreen.lifecycle import Do
 from providers.bluegreen.lock import Held
-from providers.bluegreen.model import Observation, Phase, Role
+from providers.bluegreen.model import Observation, Phase, Release, Role
 from providers.bluegreen.observe import look
 from providers.bluegreen.outcome import PhaseTime
 from providers.bluegreen.plan import Step, next_step
@@ -58,9 +58,16 @@ class Run:
     _window_opened: float | None = None
     _trusted: Observation = field(default_factory=Observation)
     _last: Step | None = None
+    _known: frozenset[Release] = frozenset()
 
     def __post_init__(self) -> None:
         self._trusted = self.scene.observation
+        self._known = frozenset(m.release for m in self.scene.observation.seen) | {self.scene.intent.release}
+
+    @property
+    def touched_blue(self) -> bool:
+        """Whether this run has begun to take blue away from users, whatever a later look says of it."""
+        return self._window_opened is not None or self.window_s is not None
 
     async def reach(self, intent: Intent) -> None:
         """Do step after step until none of ``intent`` is left. Raises ``StepFailed``, ``TakenOver``."""
@@ -111,28 +118,33 @@ class Run:
     async def hold(self) -> Observation:
         """Lease what is not leased. Where all leases had run out, nothing that was known or proven before counts.
 
-        Raises ``Held`` where somebody else deploys, or has deployed meanwhile.
+        Raises ``Held`` where somebody else deploys, or has deployed meanwhile: on a first deploy there was nothing to
+        lease, and who lost the race for the first machine finds the winner's.
         """
         lapsed = self.ctx.lock.lapsed
         if lapsed:
             self.scene = replace(self.scene, observation=self._trusted.without_evidence())
         await self.ctx.lock.cover(self.scene.observation.seen)
-        if not lapsed:
-            return self.scene.observation
-        observation = await self.look()
-        self._must_have_been_alone(observation)
-        self.ctx.say("this run had lost its leases for a while and has them again: nobody else has been there")
+        observation = await self.look() if lapsed else self.scene.observation
+        self._must_know_all(observation)
+        if lapsed:
+            self._must_miss_none(observation)
+            self.ctx.say(
+                "this run had lost its leases for a while and has them again: nobody else has been there"
+            )
         return observation
 
-    def _must_have_been_alone(self, now: Observation) -> None:
-        """Who has made another release, or removed machines, meanwhile has taken over. Raises ``Held``."""
-        before = self._trusted.seen
-        known = {machine.release for machine in before} | {self.scene.intent.release}
-        strange = sorted({machine.release for machine in now.seen} - known)
-        gone = {m.id for m in before} - {m.id for m in now.seen} - self.ctx.destroyed
-        if strange or gone:
-            what = f"made release {strange[0]}" if strange else f"removed machine {min(gone)}"
-            raise Held(f"while this run had lost its leases, another one {what}")
+    def _must_know_all(self, now: Observation) -> None:
+        """Who has made another release has taken over. Raises ``Held``."""
+        strange = sorted({machine.release for machine in now.seen} - self._known)
+        if strange:
+            raise Held(f"while this run held no lease, another one made release {strange[0]}")
+
+    def _must_miss_none(self, now: Observation) -> None:
+        """So has who has removed machines meanwhile. Raises ``Held``."""
+        gone = {m.id for m in self._trusted.seen} - {m.id for m in now.seen} - self.ctx.destroyed
+        if gone:
+            raise Held(f"while this run held no lease, another one removed machine {min(gone)}")
 
     async def _perform(self, step: Step) -> None:
         if step.row.do is Do.CORDON and step.row.on is Role.BLUE and self._window_opened is None:

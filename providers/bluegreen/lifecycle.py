@@ -204,7 +204,13 @@ RESTORE = (
     Row(Phase.RESTORE_OLD, Do.MARK_SERVING, Role.BLUE, when.blue_is_recorded_again),
     Row(Phase.RESTORE_OLD, Do.DESTROY, Role.TASK, when.none_left(Role.TASK)),
     # Under overlap some of green may be routed by then, and the proxy knows it for a while after a machine is gone.
-    Row(Phase.RESTORE_OLD, Do.CORDON, Role.GREEN, when.each(Role.GREEN, when.cordoned_or_ended), if_needed=True),
+    Row(
+        Phase.RESTORE_OLD,
+        Do.CORDON,
+        Role.GREEN,
+        when.each(Role.GREEN, when.cordoned_or_ended),
+        if_needed=True,
+    ),
     Row(Phase.RESTORE_OLD, Do.DESTROY, Role.GREEN, when.green_is_gone_or_kept),
     Row(Phase.RESTORE_OLD, Do.DELETE_APP, Role.ALL, when.app_stays_or_is_gone),
 )
@@ -220,7 +226,9 @@ _WAKE_GREEN = (
 def _backwards(rows: tuple[Row, ...]) -> tuple[Row, ...]:
     """One phase: a rollback is one thing to people."""
     tasks = _RETIRE[0]
-    return tuple(replace(row, phase=Phase.ROLL_BACK) for row in (*_WAKE_GREEN, *rows, tasks, *_DESTROY_OTHERS))
+    return tuple(
+        replace(row, phase=Phase.ROLL_BACK) for row in (*_WAKE_GREEN, *rows, tasks, *_DESTROY_OTHERS)
+    )
 
 
 HANDOFF_BACK = _backwards((*_DRAIN, *_COMMIT, *_ROUTE, _RECORD))

@@ -189,7 +189,9 @@ class Lock:
             try:
                 await self.leases.renew(machine_id, held.nonce, ttl_s, str(self.holder))
             except (Conflict, NotFound):
-                self._lose(machine_id, held)  # who removed the machine has taken over, or will be found to have not
+                self._lose(
+                    machine_id, held
+                )  # who removed the machine has taken over, or will be found to have not
             except FlyError:
                 return  # the next renewal comes before its end
             else:

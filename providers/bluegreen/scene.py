@@ -168,10 +168,14 @@ def awaiting(scene: Scene) -> Release | None:
     return scene.intent.release if waits and not scene.committed else None
 
 
-def restoring(scene: Scene, *, remove_app: bool) -> Intent:
-    """The intent that undoes ``scene``'s: blue serves again, green is gone, and so is an app made for it."""
+def restoring(scene: Scene, *, remove_app: bool, touched: bool = False) -> Intent:
+    """The intent that undoes ``scene``'s: blue serves again, green is gone, and so is an app made for it.
+
+    A blue that this run has ``touched`` proves that it answers, also where a list (a stale one) shows it untouched.
+    """
     blue = scene.of(Role.BLUE)
-    disturbed = any(machine.cordoned or machine.draining or machine.state != "started" for machine in blue)
+    shows = any(machine.cordoned or machine.draining or machine.state != "started" for machine in blue)
+    disturbed = shows or touched
     return replace(
         scene.intent, goal="restore", disturbed=disturbed, remove_app=remove_app and not scene.blue
     )
