@@ -170,8 +170,10 @@ def resumed(machine: MachineSeen) -> bool:
 
 
 def commit_is_settled(scene: Scene) -> bool:
-    """A commit whose answer was lost may still land: blue takes the next number before it serves again."""
-    return not scene.observation.commit_unsure or not scene.blue
+    """A commit whose answer was lost may still land, and one of a deployment that was given up has landed: blue takes
+    the next number before it serves again.
+    """
+    return not scene.blue or not (scene.observation.commit_unsure or scene.late_commit)
 
 
 def answered_by(role: Role) -> Done:

@@ -77,10 +77,14 @@ class Release:
 
 @dataclass(frozen=True, order=True)
 class Ownership:
-    """Which release owns the state since which commit. Numbers only grow; the highest one counts."""
+    """Which release owns the state since which commit. Numbers only grow; the highest one counts.
+
+    ``previous``: whose state it took over, where the commit says that.
+    """
 
     number: int
     release: Release
+    previous: Release | None = field(default=None, compare=False)
 
     def __str__(self) -> str:
         return f"{self.number} {self.release}"

@@ -133,6 +133,19 @@ class Scene:
         """Whether green is past its commit point."""
         return self.ownership is not None and self.ownership.release == self.intent.release
 
+    @property
+    def late_commit(self) -> bool:
+        """Whether the latest commit is of a deployment that was given up: it took over from blue, and none of its
+        machines is left. Blue has to own the state again under a number of its own, or no app would obey it.
+        """
+        latest = self.ownership
+        if latest is None or latest.release in (self.intent.release, self.intent.blue):
+            return False
+        if self.intent.spec.state_store is None:
+            return False
+        gone = not any(machine.release == latest.release for machine in self.observation.seen)
+        return gone and latest.previous is not None and latest.previous == self.intent.blue
+
     def number_of(self, release: Release) -> int:
         """The number of a release's latest commit, where that is the latest of all; else the next one."""
         if self.ownership is None:

@@ -98,7 +98,7 @@ async def _read(store: StateStore, key: str) -> tuple[Ownership, str] | None:
         raise StoreRefused(f"{key} names {shown(record.release)}, which is not a release")
     if not key.endswith(f"/{record.number:010}.json"):
         raise StoreRefused(f"{key} says that its number is {record.number}")
-    return Ownership(record.number, release), record.nonce
+    return Ownership(record.number, release, Release.parse(record.previous or "")), record.nonce
 
 
 async def record_owner(

@@ -211,3 +211,63 @@ def test_without_a_store_the_commit_is_written_on_machines() -> None:
         assert len(written) == 4
 
     simulate(test)
+
+
+def land_late(kit: Kit, previous: str) -> None:
+    """The commit of a deployment that was given up, whose write was on its way until now."""
+    record = {
+        "version": 1,
+        "number": 2,
+        "release": "2-0123abcd-ff",
+        "previous": previous,
+        "nonce": "x",
+        "at": 1.0,
+    }
+    kit.store.put("owners/0000000002.json", json.dumps(record).encode())
+
+
+@pytest.mark.parametrize("during", ["the drain", "no run"])
+def test_a_commit_that_lands_late_is_superseded(during: str) -> None:
+    """None of its machines is left: blue owns the state again under the next number, and the next deploy goes on."""
+
+    async def test(kit: Kit) -> None:
+        first = await kit.deploy(SPEC1)
+        assert first.serving
+        blue = str(first.serving.release)
+        kit.edit_everywhere()
+        if during == "the drain":
+
+            async def land(boot) -> None:
+                land_late(kit, blue)
+
+            kit.scripted.on_stop = land
+            outcome = await kit.deploy(SPEC2)
+            assert outcome.ending is Ending.ABORTED, outcome.failure
+            await learned()
+            check_world(kit, outcome)
+            assert owners(kit) == [blue, "2-0123abcd-ff", blue]
+        else:
+            land_late(kit, blue)
+        kit.scripted.on_stop = None
+        second = await kit.deploy(SPEC2)
+        assert second.ending is Ending.DEPLOYED, second.failure
+        assert second.serving
+        assert owners(kit)[-1] == str(second.serving.release)
+        assert kit.lost() == set()
+
+    simulate(test)
+
+
+def test_a_commit_of_somebody_elses_is_never_superseded() -> None:
+    """The negative control: one that did not take over from blue is another app's, and the gate stays closed."""
+
+    async def test(kit: Kit) -> None:
+        await kit.deploy(SPEC1)
+        land_late(kit, "7-fedcba98-00")
+        outcome = await kit.deploy(SPEC2)
+        assert outcome.ending is Ending.ABORTED
+        assert outcome.failure
+        assert "another app or deployer" in " ".join(outcome.failure.reasons)
+        assert owners(kit)[-1] == "2-0123abcd-ff"
+
+    simulate(test)

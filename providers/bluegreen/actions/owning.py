@@ -51,7 +51,8 @@ async def _check_record(ctx: Context, scene: Scene, observation: Observation) ->
     blue = scene.intent.blue
     saves_here = any(machine.state_store == location.location for machine in scene.blue)
     handed_over = saves_here and all(machine.cutover == "handoff" for machine in scene.blue)
-    if record and handed_over and record.release != blue:
+    came_late = Scene(scene.intent, replace(observation, record=record)).late_commit
+    if record and handed_over and record.release != blue and not came_late:
         raise GateFailed(
             f"{location.location} is owned by release {record.release}, but {blue} serves app {ctx.spec.app}: "
             "another app or deployer saves to the same place"
@@ -79,10 +80,15 @@ async def commit(ctx: Context, scene: Scene, step: Step) -> Observation:
 
 
 async def reclaim(ctx: Context, scene: Scene, step: Step) -> Observation:
-    """Blue takes the number that green's commit, whose answer was lost, may still land under: only one of them can."""
-    assert ctx.committing is not None
+    """Blue takes the number that green's commit, whose answer was lost, may still land under: only one of them can.
+    Where a late commit has landed already, it takes the next one.
+    """
     assert scene.intent.blue is not None
-    return await _record(ctx, scene, Ownership(ctx.committing.number, scene.intent.blue))
+    number = scene.number_of(scene.intent.blue)
+    if scene.observation.commit_unsure:
+        assert ctx.committing is not None
+        number = ctx.committing.number
+    return await _record(ctx, scene, Ownership(number, scene.intent.blue))
 
 
 async def _record(ctx: Context, scene: Scene, owner: Ownership) -> Observation:
@@ -92,8 +98,10 @@ async def _record(ctx: Context, scene: Scene, owner: Ownership) -> Observation:
         await _create(ctx, owner, scene.intent.blue)
     except (OwnerTaken, StoreRefused) as error:
         ctx.committing = None
-        if isinstance(error, OwnerTaken) and error.found.release == owner.release:
-            return _with_owner(scene, error.found)
+        if isinstance(error, OwnerTaken):
+            if error.found.release == owner.release:
+                return _with_owner(scene, error.found)
+            ctx.committing = error.found  # not ours, but what the next look has to find
         raise GateFailed(
             f"release {owner.release} cannot be recorded as the owner of the state: {error}"
         ) from None
