@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import trio
+from trio._core import _run
 from trio.testing import MockClock
 
 T = TypeVar("T")
 
 
-def run(main: Callable[[], Awaitable[T]]) -> T:
-    """Run ``main`` on trio with a clock that jumps over every wait."""
+def run(main: Callable[[], Awaitable[T]], seed: int | None = None) -> T:
+    """Run ``main`` on trio with a clock that jumps over every wait. ``seed`` makes the run repeat itself exactly."""
+    if seed is not None:
+        _repeat_scheduling(seed)
     return trio.run(main, clock=MockClock(autojump_threshold=0))
+
+
+def _repeat_scheduling(seed: int) -> None:
+    """The order of tasks that are ready at once, by the hook that trio keeps for Hypothesis, and retries' jitter."""
+    _run._ALLOW_DETERMINISTIC_SCHEDULING = True  # type: ignore[misc]
+    _run._r.seed(seed)
+    random.seed(seed)

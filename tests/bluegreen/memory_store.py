@@ -29,11 +29,18 @@ class MemoryStore:
     loses: Literal["answer", "request"] | None = None
     now: Callable[[], float] = time.time
     modified: dict[str, float] = field(default_factory=dict)
+    on_put: Callable[[str, bytes], None] | None = None
 
     def put(self, key: str, content: bytes) -> str:
         self.objects[key] = content
         self.modified[key] = self.now()
+        if self.on_put:
+            self.on_put(key, content)
         return etag(content)
+
+    def saved(self) -> set[str]:
+        """Ids of the machines that have written a manifest."""
+        return {key.rpartition("/")[2].removesuffix(".json") for key in self.objects if "manifests/" in key}
 
     async def read(self, key: str) -> bytes | None:
         self._must_be_up(key)

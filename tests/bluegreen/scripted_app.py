@@ -17,14 +17,20 @@ from tests.bluegreen.memory_store import MemoryStore
 
 @dataclass
 class Life:
-    """One boot of one machine: its memory, and where its drain stands."""
+    """One boot of one machine: its memory, and where its drain stands. ``tell`` hears what state it is in."""
 
     boot: Boot
     started_at: float
-    state: str = "serving"
+    tell: Callable[[str, str], None]
+    state: str = ""
     drain: str | None = None
     asked_at: float = 0.0
     edits: list[str] = field(default_factory=list)
+
+    def become(self, state: str) -> None:
+        if state != self.state:
+            self.state = state
+            self.tell(self.boot.machine_id, state)
 
 
 @dataclass
@@ -33,6 +39,7 @@ class ScriptedApp:
 
     store: MemoryStore
     now: Callable[[], float]
+    tell: Callable[[str, str], None] = lambda machine_id, state: None
     lives: dict[str, Life] = field(default_factory=dict)
     acknowledged: list[str] = field(default_factory=list)
     saved: set[str] = field(default_factory=set)
@@ -56,13 +63,16 @@ class ScriptedApp:
         return Behaviour(**{**hooks, **script})
 
     async def start(self, boot: Boot) -> None:
-        self.lives[boot.machine_id] = Life(boot, self.now())
+        life = self.lives[boot.machine_id] = Life(boot, self.now(), self.tell)
+        life.become("serving")
 
     def turn(self, life: Life, method: str, body: bytes) -> None:
         if method == "POST":
-            life.state, life.drain, life.asked_at = "draining", json.loads(body)["drain"], self.now()
+            life.drain, life.asked_at = json.loads(body)["drain"], self.now()
+            life.become("draining")
         elif method == "DELETE":
-            life.state, life.drain = "serving", None
+            life.drain = None
+            life.become("serving")
 
     def edit(self, machine_id: str) -> bool:
         """A player's edit, acknowledged where the machine takes it."""
@@ -92,7 +102,7 @@ class ScriptedApp:
             self._save(life, drain, changes)
         except StoreError:
             return
-        life.state = "saved"
+        life.become("saved")
 
     def _save(self, life: Life, drain: str | None, changes: dict[str, Any]) -> None:
         """A room, then the manifest."""
@@ -139,14 +149,14 @@ class _Script:
         life = self.app.lives[boot.machine_id]
         self.app.requests.append((boot.name, name))
         if name == "SIGHUP":
-            life.state = "serving"
+            life.become("serving")
             return
         if self.app.on_drain:
             await self.app.on_drain(boot)
-        life.state = "draining"
+        life.become("draining")
         if self.saves:
             await self.app.save_until_done(life, None, self.changes)
-            life.state = "saved"
+            life.become("saved")
 
     async def serve(self, boot: Boot, method: str, target: str, body: bytes) -> tuple[int, bytes]:
         self.app.requests.append((boot.name, f"{method} {target}"))

@@ -9,7 +9,6 @@ import pytest
 
 from providers.bluegreen.deploy import CannotLook
 from providers.bluegreen.outcome import Ending
-from tests.bluegreen.faults import check_world
 from tests.bluegreen.virtual import V1, V2, Kit, simulate
 from tests.bluegreen.worlds import spec
 
@@ -72,7 +71,7 @@ def test_a_commit_that_may_yet_land_is_fenced_before_blue_serves_again() -> None
             group.cancel_scope.cancel()
         assert outcome.ending is Ending.ABORTED, outcome.failure
         await learned()
-        check_world(kit, outcome)
+        kit.end(outcome)
         assert kit.routed() == NAMES1
         assert len(owners(kit)) == 2
         assert owners(kit)[-1] == owners(kit)[0]

@@ -9,7 +9,7 @@ from providers.bluegreen import lifecycle
 from providers.bluegreen.lifecycle import Do
 from providers.bluegreen.model import Phase
 from providers.bluegreen.outcome import Ending
-from tests.bluegreen.faults import Faulty, check_world
+from tests.bluegreen.faults import Faulty
 from tests.bluegreen.virtual import V1, V2, Kit, simulate
 from tests.bluegreen.worlds import spec
 
@@ -212,7 +212,7 @@ def test_a_killed_drain_is_finished_or_taken_back_by_the_next_run(alive, when, i
         calls, kit.http = len(faulty.calls), real
         outcome = await kit.deploy(wanted)
         await learned()
-        check_world(kit, outcome)
+        kit.end(outcome)
         assert outcome.succeeded, outcome.failure
         assert kit.lost() == set()
         assert marked(kit) == []

@@ -13,7 +13,6 @@ from providers.bluegreen.deploy import CannotLook, Request, deploy
 from providers.bluegreen.holder import Holder
 from providers.bluegreen.outcome import Ending, Outcome
 from providers.bluegreen.report import outcome_text
-from tests.bluegreen.faults import check_world
 from tests.bluegreen.virtual import V1, V2, Kit, simulate
 from tests.bluegreen.worlds import spec
 
@@ -107,7 +106,7 @@ def test_of_two_deployers_one_wins_and_the_other_names_it(first_deploy: bool) ->
         assert f"is held by {ADA}" in told or f"is held by {BOB}" in told
         assert "that run is alive" in told
         await pass_time(1.0)
-        check_world(kit, winner)
+        kit.end(winner)
         assert leases(kit) == []
         assert kit.lost() == set()
 
@@ -157,7 +156,7 @@ def test_an_outage_that_outlasts_the_leases_is_borne() -> None:
         assert isinstance(end, Outcome)
         assert end.ending is Ending.DEPLOYED, end.failure
         assert any("has them again" in said for said in kit.said)
-        check_world(kit, end)
+        kit.end(end)
         assert leases(kit) == []
         assert kit.lost() == set()
 
@@ -188,7 +187,7 @@ def test_a_suspended_run_that_wakes_up_behind_another_changes_nothing(cut_at: st
         assert end.ending in (Ending.TAKEN_OVER, Ending.UNKNOWN)
         assert kit.lost() == set()
         assert isinstance(second, Outcome)
-        check_world(kit, second)
+        kit.end(second)
 
     simulate(test)
 
@@ -258,7 +257,7 @@ def test_a_run_that_is_asked_to_stop_stops_where_one_cluster_serves(
         assert isinstance(end, Outcome)
         assert end.ending is ending, end.failure
         await pass_time(1.0)
-        check_world(kit, end)
+        kit.end(end)
         assert {name.split("-")[1] for name in kit.routed()} == {serves}
         assert leases(kit) == []
         last = await run(kit, wanted, BOB)

@@ -16,17 +16,24 @@ from providers.bluegreen.model import Answer
 from providers.bluegreen.outcome import Outcome
 from providers.bluegreen.spec import Spec
 from providers.fly import connect
+from providers.gates.store import StateStore
 from providers.tunnels import direct
+from simulator.clock import Clock
 from simulator.http import create_app
+from simulator.leases import find_lease
 from simulator.private_network import PrivateNetwork
 from simulator.runtime_virtual import Behaviour, VirtualRuntime
 from simulator.world import World
 from tests import virtual_time
 from tests.bluegreen.memory_store import MemoryStore
+from tests.bluegreen.promises import End, Promises, Rules
 from tests.bluegreen.scripted_app import ScriptedApp
+from tests.bluegreen.watched import WatchedHistory, WatchedTransport, commit_of
 
 V1, V2 = "registry.fly.io/rooms:v1", "registry.fly.io/rooms:v2"
 TOKEN = "local"
+EPOCH = 1_800_000_000.0
+"""Where seeded runs begin, in epoch seconds."""
 
 
 @dataclass(frozen=True)
@@ -45,39 +52,47 @@ class RouteProber:
 
 @dataclass
 class Kit:
-    """One simulated platform and what a test does with it."""
+    """One simulated platform and what a test does with it. ``view``: the store as the deployer sees it."""
 
     world: World
     runtime: VirtualRuntime
     http: httpx.AsyncBaseTransport
     store: MemoryStore
     scripted: ScriptedApp
+    promises: Promises
+    view: StateStore | None = None
     said: list[str] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
 
     async def deploy(self, spec: Spec, **request: Any) -> Outcome:
         """One run of the deployment, over a connection of its own."""
         known: dict[str, Any] = {"known_generation": self._generation(), "expected": self._expected()}
+        self.promises.begin(request.get("goal", "deploy"), spec.machine_count)
         async with self.context(spec) as ctx:
             self.outcomes.append(await deploy(ctx, Request(**known | request)))
         return self.outcomes[-1]
 
     @asynccontextmanager
     async def context(self, spec: Spec, token: str = TOKEN) -> AsyncIterator[Context]:
-        async with connect(token, "http://fly.test", transport=self.http) as api:
+        transport = WatchedTransport(self.http, self.world.history)
+        async with connect(token, "http://fly.test", transport=transport) as api:
             prober = RouteProber(self.world, spec.app)
             network = PrivateNetwork(self.runtime)
             async with direct() as tunnels, httpx.AsyncClient(transport=network) as private:
                 yield Context(
                     api,
                     spec,
-                    lambda bucket: self.store,
+                    lambda bucket: self.view or self.store,
                     prober,
                     tunnels,
                     private,
-                    self.said.append,
+                    self._say,
                     self.world.clock.now,
                 )
+
+    def _say(self, line: str) -> None:
+        self.said.append(line)
+        self.world.history.add("said", text=line)
 
     def _expected(self) -> frozenset[str]:
         """As Pulumi's state: what the last success said."""
@@ -98,11 +113,23 @@ class Kit:
             if machine.name in self.routed():
                 self.scripted.edit(machine.id)
 
+    def edit_all(self) -> None:
+        """One edit on each machine to which users hold a connection: a cordoned one keeps those that it has."""
+        for machine_id in sorted(self.promises.told.in_use):
+            self.scripted.edit(machine_id)
+
     def lost(self) -> set[str]:
         """Acknowledged edits that nobody has any more."""
-        return self.scripted.lost(
-            {machine.id for machine in self.machines() if str(machine.state) == "started"}
-        )
+        running = ("started", "stopping")
+        return self.scripted.lost({machine.id for machine in self.machines() if machine.state in running})
+
+    def leased(self) -> set[str]:
+        """Names of the machines on which a lease is held."""
+        return {machine.name for machine in self.machines() if find_lease(self.world, machine)}
+
+    def end(self, outcome: Outcome | None, *, killed: bool = False) -> None:
+        """All promises, at the end of a run. ``None``: it was killed, or refused to decide anything."""
+        self.promises.end(End(outcome, self.lost(), self.leased(), killed))
 
     def machines(self) -> list[Any]:
         """The machines that exist, as the simulator holds them."""
@@ -125,19 +152,41 @@ class Kit:
 
 
 def simulate(
-    test: Callable[[Kit], Awaitable[None]], *, proxy_delay: float = 0.2, limits: bool = True
+    test: Callable[[Kit], Awaitable[None]],
+    *,
+    proxy_delay: float = 0.2,
+    limits: bool = True,
+    rules: Rules | None = None,
+    seed: int | None = None,
 ) -> None:
-    """Run a test against a fresh platform in virtual time. v1 and v2 boot in a second and save when stopped."""
+    """Run a test against a fresh platform in virtual time. v1 and v2 boot in a second and save when stopped.
+
+    ``seed``: the same run each time, to the last id and millisecond. The checker of all promises listens; what it found
+    is raised by ``Kit.end`` and ``Promises.check``.
+    """
 
     async def main() -> None:
-        runtime = VirtualRuntime({V1: Behaviour(), V2: Behaviour()})
+        runtime, clock = (
+            VirtualRuntime({V1: Behaviour(), V2: Behaviour()}),
+            Clock(None if seed is None else EPOCH),
+        )
+        store = MemoryStore(now=clock.now)
+        promises = Promises(rules or Rules(saved=store.saved))
+        history = WatchedHistory(clock, promises)
+        store.on_put = commit_of(history)
+        scripted = ScriptedApp(store, clock.now, history.tell_app)
         async with World(
-            runtime=runtime, proxy_delay=proxy_delay, limits=limits, regions=("ams", "iad")
+            runtime=runtime,
+            clock=clock,
+            history=history,
+            proxy_delay=proxy_delay,
+            limits=limits,
+            regions=("ams", "iad"),
+            seed=seed,
         ) as world:
             transport = httpx.ASGITransport(app=create_app(world, token=TOKEN))
-            store = MemoryStore(now=world.clock.now)
-            kit = Kit(world, runtime, transport, store, ScriptedApp(store, world.clock.now))
+            kit = Kit(world, runtime, transport, store, scripted, promises)
             runtime.script("*", kit.app())
             await test(kit)
 
-    virtual_time.run(main)
+    virtual_time.run(main, seed)

@@ -1,0 +1,25 @@
+"""Figures of what was tested: a fixture to record them, and a table of them at the end of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from _pytest.terminal import TerminalReporter
+
+from tests.figures import Figures, add_up, table
+
+
+@pytest.fixture
+def figures(record_property: Callable[[str, object], None]) -> Figures:
+    """Counts what this test has covered."""
+    return Figures(record_property)
+
+
+def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
+    reports = (report for key in ("passed", "failed") for report in terminalreporter.stats.get(key, ()))
+    lines = table(add_up(pair for report in reports for pair in getattr(report, "user_properties", ())))
+    if lines:
+        terminalreporter.section("figures")
+        for line in lines:
+            terminalreporter.line(line)

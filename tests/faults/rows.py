@@ -1,0 +1,36 @@
+"""The rows of the matrix: the calls of a recorded run, in an order that no scheduler changes."""
+
+from __future__ import annotations
+
+import re
+
+from tests.faults.calls import Call
+from tests.faults.scenario import World, record
+
+_REGION = re.compile(r"-(ams|iad)-")
+
+
+def rows(world: World) -> list[Call]:
+    """What the run asks of the API from the world's own phase on."""
+    calls = [call for call in record(world)[0] if not call.repeats_another]
+    if world.since:
+        phases = [call.phase for call in calls]
+        calls = calls[phases.index(world.since) :]
+    return _in_order(calls)
+
+
+def store_rows(world: World) -> list[Call]:
+    """What the run asks of the state store."""
+    return _in_order([call for call in record(world)[1] if not call.repeats_another])
+
+
+def _in_order(calls: list[Call]) -> list[Call]:
+    """As they were made; those that are made at the same time are sorted by machine."""
+    first: dict[tuple[str, str, str, int], int] = {}
+    for index, call in enumerate(calls):
+        first.setdefault(_kind(call), index)
+    return sorted(calls, key=lambda call: (first[_kind(call)], call.what))
+
+
+def _kind(call: Call) -> tuple[str, str, str, int]:
+    return call.phase, call.method, _REGION.sub("-*-", call.what), call.nth

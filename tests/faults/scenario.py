@@ -1,0 +1,188 @@
+"""One scenario: a world, one run that meets a fault, one that meets none, and one that has nothing to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import anyio
+
+from providers.bluegreen.deploy import CannotLook
+from providers.bluegreen.outcome import Ending, Outcome
+from providers.bluegreen.spec import Spec
+from tests.bluegreen.promises import Rules
+from tests.bluegreen.virtual import V1, V2, Kit, simulate
+from tests.bluegreen.worlds import spec
+from tests.faults.calls import Call
+from tests.faults.network import Network, Strike
+from tests.faults.store import FaultyStore, StoreStrike
+
+SEED = 5
+PAUSE_S = 5.0
+"""Between two runs: the proxy learns, and Fly's buckets fill up again, which a new process knows nothing of."""
+LETTERS = {
+    Ending.DEPLOYED: "D",
+    Ending.UNCHANGED: "U",
+    Ending.ABORTED: "A",
+    Ending.UNFINISHED: "F",
+    Ending.ROLLED_BACK: "R",
+    Ending.DESTROYED: "X",
+    Ending.UNKNOWN: "?",
+}
+REFUSED = "-"
+
+
+DEADLINES = {
+    "create_new": "40s",
+    "verify": "40s",
+    "drain_old": "40s",
+    "switch_routes": "40s",
+    "retire_old": "40s",
+}
+"""Short, but each longer than any wait for a single answer: a fault that lasts for ever lasts until then."""
+SOON_HEALTHY_S = 0.1
+REQUEST = {"drain": {"type": "request"}}
+OVERLAP = {"cutover": "overlap"}
+
+
+@dataclass(frozen=True)
+class World:
+    """What is deployed before the run in question (``None``: nothing), and what that run is to do.
+
+    ``since``: the phase from which on its calls are its own; those before are another world's, call by call.
+    """
+
+    name: str
+    before: Spec | None
+    wanted: Spec
+    goal: Literal["deploy", "destroy"] = "deploy"
+    since: str = ""
+
+
+def _spec(image: str, every: str = "200ms", **changes: Any) -> Spec:
+    """A check that passes with its second report, ``every`` after the first: few looks until then, but some."""
+    check = {"type": "http", "path": "/health", "interval": every}
+    services = [{"internal_port": 8080, "checks": [check]}]
+    return spec(**{"image": image, "services": services, "deadlines": DEADLINES} | changes)
+
+
+def _update(name: str, since: str = "", **changes: Any) -> World:
+    return World(name, _spec(V1, "5s", **changes), _spec(V2, **changes), since=since)
+
+
+STOP = _update("update, drained by stop")
+BY_REQUEST = _update("update, drained by request", "drain-old", **REQUEST)
+BOTH_ROUTED = _update("update, overlap", "switch-routes", **OVERLAP)
+FIRST = World("first deploy", None, _spec(V1))
+DESTROY = World("destroy", _spec(V1, "5s"), _spec(V1, "5s"), "destroy")
+ANOTHER = _spec(V2, env={"X": "3"})
+
+
+def play(world: World, script: Callable[[Kit], Any]) -> None:
+    """Play ``script`` in a world where the first release serves and has edits, the same to the last id each time."""
+
+    async def test(kit: Kit) -> None:
+        handoff = world.wanted.cutover == "handoff"
+        kit.promises.told.rules = Rules(handoff, saved=kit.store.saved if handoff else None)
+        kit.runtime.script("*", replace(kit.app(), healthy_after=SOON_HEALTHY_S))
+        if world.before:
+            kit.runtime.script("rooms-g1-*", replace(kit.app(), healthy_after=0.0))
+            await run(kit, world.before)
+            kit.edit_all()
+        await script(kit)
+
+    simulate(test, seed=SEED)
+
+
+async def run(kit: Kit, wanted: Spec, goal: str = "deploy") -> Outcome | None:
+    """One run and a pause; ``None`` where it refused to decide anything. Raises ``Broken``."""
+    try:
+        outcome = await kit.deploy(wanted, goal=goal)
+    except CannotLook:
+        outcome = None
+    await pause()
+    kit.end(outcome)
+    return outcome
+
+
+async def pause() -> None:
+    with anyio.move_on_after(PAUSE_S):
+        await anyio.sleep_forever()
+
+
+def letter(outcome: Outcome | None) -> str:
+    return LETTERS[outcome.ending] if outcome else REFUSED
+
+
+def record(world: World) -> tuple[list[Call], list[Call]]:
+    """The calls of a faultless run to the API, and those to the state store."""
+    made: list[list[Call]] = []
+
+    async def script(kit: Kit) -> None:
+        kit.http = network = Network(kit.http, kit)
+        kit.view = store = FaultyStore(kit)
+        outcome = await run(kit, world.wanted, world.goal)
+        assert outcome is not None
+        assert outcome.succeeded, outcome.failure
+        made.extend((network.calls, store.calls))
+
+    play(world, script)
+    return made[0], made[1]
+
+
+async def settle(kit: Kit, world: World, wanted: Spec) -> Outcome | None:
+    """The run after, which brings the world to what it wants, and one more, which only looks."""
+    second = await run(kit, wanted, world.goal)
+    assert second is not None, "the next run refuses to decide"
+    assert second.succeeded, f"the next run ends {second.ending}: {second.failure}"
+    third = await run(kit, wanted, world.goal)
+    assert third is not None, "the run after that refuses to decide"
+    assert letter(third) in "UX", f"the run after that ends {third.ending}"
+    assert not kit.promises.told.writes, f"the run after that did {kit.promises.told.writes}"
+    return second
+
+
+def strike(world: World, struck: Strike | StoreStrike) -> str:
+    """What a run that meets a fault and the next one end with, as ``A/D``. Raises where a promise is broken."""
+    cells: list[str] = []
+
+    async def script(kit: Kit) -> None:
+        real, faulty = kit.http, _faulty(kit, struck)
+        first = await run(kit, world.wanted, world.goal)
+        assert faulty.struck, f"{struck.call} was not made"
+        kit.http, kit.view = real, None
+        second = await settle(kit, world, world.wanted)
+        if first is not None and first.succeeded and not struck.is_lie:
+            assert letter(second) in "UX", f"{first.ending}, and the next run is {letter(second)}"
+        cells.append(f"{letter(first)}/{letter(second)}")
+
+    play(world, script)
+    return cells[0]
+
+
+def _faulty(kit: Kit, struck: Strike | StoreStrike) -> Network | FaultyStore:
+    if isinstance(struck, StoreStrike):
+        kit.view = store = FaultyStore(kit, struck)
+        return store
+    kit.http = network = Network(kit.http, kit, struck)
+    return network
+
+
+def kill(world: World, call: Call, *, after: bool, wanted: Spec) -> str:
+    """What the run after a killed one ends with, in one letter. Raises where a promise is broken."""
+    cells: list[str] = []
+
+    async def script(kit: Kit) -> None:
+        real = kit.http
+        with anyio.CancelScope() as deployer:
+            kit.http = network = Network(real, kit, kill_at=call, kill_after=after, killed=deployer)
+            await kit.deploy(world.wanted, goal=world.goal)
+        assert network.struck, f"{call} was not made"
+        kit.http = real
+        await pause()
+        kit.end(None, killed=True)
+        cells.append(letter(await settle(kit, world, wanted)))
+
+    play(world, script)
+    return cells[0]

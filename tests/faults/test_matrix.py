@@ -1,0 +1,47 @@
+"""Every call of a deployment x every fault x how long, and kills: all promises hold, and the table of it is committed.
+
+The calls are those of a recorded run, so a call that is added to the deployment is covered by existing, and its row is
+missing in the table until that is written anew.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+
+import pytest
+
+from tests.bluegreen.promises import ENDINGS, STEPS
+from tests.faults.sections import SECTIONS
+from tests.faults.table import FILE, difference, legend, read
+from tests.figures import Figures
+
+WRITE = "`make faults` (python -m tests.faults) writes it anew; its diff is for a reviewer"
+
+
+@pytest.fixture(autouse=True)
+def rare_collections() -> Iterator[None]:
+    """Thousands of short worlds: what pytest has loaded is looked through for garbage once, not with each of them."""
+    before = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+    yield
+    gc.set_threshold(*before)
+    gc.unfreeze()
+
+
+@pytest.mark.parametrize("title", SECTIONS)
+def test_every_fault_at_every_call_ends_with_a_named_cluster(title: str, figures: Figures) -> None:
+    """No promise is broken on the way, the next run finishes, the one after only looks; the table is as committed."""
+    played = SECTIONS[title].play()
+    figures.add(**played.figures)
+    assert not played.broken, "\n".join(played.broken)
+    changed = difference(title, played)
+    assert not changed, f"{FILE.name} differs. {WRITE}:\n{changed}"
+
+
+def test_the_table_has_these_sections_and_no_others(figures: Figures) -> None:
+    """A section that is gone, or new, is seen in the committed file."""
+    figures.add(invariants=len(STEPS) + len(ENDINGS))
+    assert list(read()) == list(SECTIONS), WRITE
+    assert FILE.read_text(encoding="utf-8").startswith(legend()), WRITE
