@@ -65,8 +65,12 @@ class Api:
         params: Mapping[str, str | list[str]] | None = None,
         headers: Mapping[str, str] | None = None,
         long_poll_s: float = 0,
+        parse: Callable[[Any], Any] = lambda answer: answer,
     ) -> Any:
-        """Send ``call`` and answer its JSON. Raises a ``FlyError``; ``Ambiguous`` when the effect is unknown."""
+        """Send ``call`` and answer its JSON, as ``parse`` reads it: what that raises counts as this attempt's error.
+
+        Raises a ``FlyError``; ``Ambiguous`` when the effect is unknown.
+        """
         request = self.http.build_request(
             call.method, f"/v1{call.path}", json=body, params=params, headers=headers
         )
@@ -83,12 +87,12 @@ class Api:
                 await self.limiter.wait(call.action, identifier)
                 if not call.reads:
                     request.headers.update(self.fence(call, identifier))
-                return await self._send_and_note(call, request)
+                return await self._send_and_note(call, request, parse)
         raise AssertionError("stamina ends with an answer or an error")
 
-    async def _send_and_note(self, call: Call, request: httpx.Request) -> Any:
+    async def _send_and_note(self, call: Call, request: httpx.Request, parse: Callable[[Any], Any]) -> Any:
         try:
-            answer = await self._send_once(call, request)
+            answer = parse(await self._send_once(call, request))
         except errors.FlyError as error:
             self.last_error = str(error)
             raise

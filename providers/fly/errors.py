@@ -5,7 +5,7 @@
     ├── Lapsed               nothing more was sent: the lease to be shown may be somebody else's by now
     ├── Ambiguous            the call may have happened: only a fresh observation may follow
     ├── BadAnswer            an answer to a read that is not what the API documents
-    ├── ServerError          5xx to a read
+    ├── ServerError          5xx, or 408, to a read
     ├── NotReached           408 to a wait: the state was not reached in time
     └── (the API refused: the call did not happen)
         Unauthorized 401 · Forbidden 403 · NotFound 404 · Conflict 409 ·
@@ -31,6 +31,11 @@ class Call:
     @property
     def reads(self) -> bool:
         return self.method == "GET"
+
+    @property
+    def long_polls(self) -> bool:
+        """Whether 408 is its answer rather than its failure."""
+        return self.action == "machine.wait"
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
@@ -69,7 +74,7 @@ class BadAnswer(FlyError):
 
 
 class ServerError(FlyError):
-    """5xx to a read."""
+    """5xx, or 408, to a read."""
 
 
 class NotReached(FlyError):
@@ -126,5 +131,5 @@ def from_status(call: Call, status: int, reason: str, request_id: str) -> FlyErr
     if status >= 500:
         kind = ServerError if call.reads else Ambiguous
     elif status == 408 and call.reads:
-        kind = NotReached
+        kind = NotReached if call.long_polls else ServerError
     return kind(call, reason, status=status, request_id=request_id)

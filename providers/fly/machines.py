@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -35,11 +35,13 @@ class Machines:
     async def list(self) -> list[Machine]:
         """All machines of the app that exist."""
         call = self._call("list", "GET", "", safe_to_repeat=True)
-        return _parsed(call, _MACHINES, await self.api.send(call, self.app))
+        found: list[Machine] = await self.api.send(call, self.app, parse=_reader(call, _MACHINES))
+        return found
 
     async def get(self, machine_id: str) -> Machine:
         call = self._call("get", "GET", f"/{machine_id}", safe_to_repeat=True)
-        return _parsed(call, _MACHINE, await self.api.send(call, machine_id))
+        found: Machine = await self.api.send(call, machine_id, parse=_reader(call, _MACHINE))
+        return found
 
     async def create(
         self,
@@ -145,12 +147,17 @@ class Machines:
         await self.api.send(call, machine_id, body=body)
 
 
-def _parsed(call: Call, adapter: TypeAdapter[T], answer: object) -> T:
-    try:
-        return adapter.validate_python(answer)
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise BadAnswer(
-            call, f"the answer's {where or 'body'} is not as documented: {first['msg']}"
-        ) from None
+def _reader(call: Call, adapter: TypeAdapter[T]) -> Callable[[object], T]:
+    """Reads an answer to ``call``. Raises ``BadAnswer``."""
+
+    def read(answer: object) -> T:
+        try:
+            return adapter.validate_python(answer)
+        except ValidationError as error:
+            first = error.errors(include_input=False, include_url=False)[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise BadAnswer(
+                call, f"the answer's {where or 'body'} is not as documented: {first['msg']}"
+            ) from None
+
+    return read
