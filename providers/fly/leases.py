@@ -38,16 +38,15 @@ class Leases:
     api: Api
     app: str
 
-    def _call(self, action: str, method: str, machine_id: str) -> Call:
-        # Taking it twice is refused the second time, so only a renewal, which shows its nonce, may be repeated.
+    def _call(self, action: str, method: str, machine_id: str, *, safe_to_repeat: bool) -> Call:
         path = f"/apps/{self.app}/machines/{machine_id}/lease"
-        return Call(f"machine.{action}", method, path, safe_to_repeat=False)
+        return Call(f"machine.{action}", method, path, safe_to_repeat)
 
     async def take(self, machine_id: str, ttl_s: float, description: str) -> str:
         """Its nonce. Raises ``Conflict`` while another holds it; ``Ambiguous``: it may be held under a nonce that
         nobody knows, until it expires.
         """
-        call = self._call("lease", "POST", machine_id)
+        call = self._call("lease", "POST", machine_id, safe_to_repeat=False)
         body = {"ttl": math.ceil(ttl_s), "description": description}
         answer = await self.api.send(call, machine_id, body=body)
         try:
@@ -57,18 +56,18 @@ class Leases:
 
     async def renew(self, machine_id: str, nonce: str, ttl_s: float, description: str) -> None:
         """Hold it for ``ttl_s`` from now. Raises ``Conflict`` where it has run out, or is another's."""
-        call = self._call("lease", "POST", machine_id)
+        call = self._call("lease", "POST", machine_id, safe_to_repeat=True)
         body = {"ttl": math.ceil(ttl_s), "description": description}
         await self.api.send(call, machine_id, body=body, headers={NONCE_HEADER: nonce})
 
     async def release(self, machine_id: str, nonce: str) -> None:
         """Raises ``NotFound`` where none is held, ``Conflict`` where it is another's."""
-        call = self._call("lease_release", "DELETE", machine_id)
+        call = self._call("lease_release", "DELETE", machine_id, safe_to_repeat=True)
         await self.api.send(call, machine_id, headers={NONCE_HEADER: nonce})
 
     async def get(self, machine_id: str) -> Lease:
         """Who holds it. Raises ``NotFound`` where nobody does."""
-        call = self._call("lease_get", "GET", machine_id)
+        call = self._call("lease_get", "GET", machine_id, safe_to_repeat=True)
         answer = await self.api.send(call, machine_id)
         try:
             return Lease.model_validate(answer.get("data"))
