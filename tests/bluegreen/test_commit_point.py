@@ -243,7 +243,7 @@ def test_a_commit_that_lands_late_is_superseded(during: str) -> None:
             outcome = await kit.deploy(SPEC2)
             assert outcome.ending is Ending.ABORTED, outcome.failure
             await learned()
-            check_world(kit, outcome)
+            kit.end(outcome)
             assert owners(kit) == [blue, "2-0123abcd-ff", blue]
         else:
             land_late(kit, blue)
