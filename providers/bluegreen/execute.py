@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 import anyio
@@ -178,7 +178,7 @@ class Run:
                     raise TakenOver(step.phase, step.name, str(leaf)) from None
                 if isinstance(leaf, Interrupted):
                     raise leaf from None
-            raise StepFailed(step.phase, step.name, failures.reasons(error)) from error
+            raise StepFailed(step.phase, step.name, self._fit(failures.reasons(error))) from error
         self.scene = replace(self.scene, observation=observation)
 
     async def _settled(self, act: Callable[[], Awaitable[Observation]]) -> Observation:
@@ -196,7 +196,7 @@ class Run:
         while True:
             with anyio.move_on_after(TELL_EVERY_S):
                 await anyio.sleep_forever()
-            awaited = next(iter(self.ctx.waiting_for.values()), "")
+            awaited = self.ctx.scrub(next(iter(self.ctx.waiting_for.values()), ""))
             left = durations.text(round(due - anyio.current_time()))
             more = f" (and {len(self.ctx.waiting_for) - 1} more)" if len(self.ctx.waiting_for) > 1 else ""
             self.ctx.say(
@@ -219,8 +219,12 @@ class Run:
                     raise NotYet
         return observation
 
+    def _fit(self, reasons: Iterable[str]) -> tuple[str, ...]:
+        """Reasons quote what a check, an app or a server has said: without its escapes, its secrets, its length."""
+        return tuple(self.ctx.scrub(reason) for reason in reasons)
+
     def _late(self, deadline_s: float) -> tuple[str, ...]:
-        awaited = tuple(f"still waiting for {what}" for what in self.ctx.waiting_for.values())
+        awaited = self._fit(f"still waiting for {what}" for what in self.ctx.waiting_for.values())
         error = (f"the last error was {self.ctx.api.last_error}",) if self.ctx.api.last_error else ()
         return (f"the deadline of {durations.text(deadline_s)} has passed", *awaited, *error)
 

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import stamina
 
+from providers.bodies import AS_IT_IS, BodyRefused, read_body
 from providers.fly import errors, retries
 from providers.fly.errors import Call
 from providers.fly.limits import Limiter
@@ -138,13 +139,11 @@ def _address(url: httpx.URL) -> str:
 
 
 async def _read_capped(call: Call, response: httpx.Response) -> bytes:
-    chunks = bytearray()
-    async for chunk in response.aiter_bytes():
-        chunks += chunk
-        if len(chunks) > BODY_CAP_BYTES:
-            request_id = response.headers.get("fly-request-id", "")
-            raise _unclear(call, f"an answer of more than {BODY_CAP_BYTES} bytes", request_id)
-    return bytes(chunks)
+    try:
+        return await read_body(response, BODY_CAP_BYTES)
+    except BodyRefused as refused:
+        request_id = response.headers.get("fly-request-id", "")
+        raise _unclear(call, str(refused), request_id) from None
 
 
 def _unclear(call: Call, reason: str, request_id: str = "") -> errors.FlyError:
@@ -180,7 +179,7 @@ async def connect(
     token = without_scheme(token)
     async with httpx.AsyncClient(
         base_url=base_url,
-        headers={"authorization": authorization(token), "user-agent": "bluegreen-fly"},
+        headers={"authorization": authorization(token), "user-agent": "bluegreen-fly", **AS_IT_IS},
         timeout=TIMEOUTS,
         limits=httpx.Limits(max_connections=None, max_keepalive_connections=100),
         follow_redirects=False,

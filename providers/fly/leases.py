@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from providers.fly.api import Api
 from providers.fly.errors import Ambiguous, BadAnswer, Call
+from providers.fly.types import Nonce
 
 ACTIONS = frozenset({"machine.lease", "machine.lease_release"})
 """Calls about leases show a nonce of their own, whatever else is held."""
@@ -28,7 +29,7 @@ class Lease(BaseModel):
 class _Taken(BaseModel):
     model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
 
-    nonce: str
+    nonce: Nonce
 
 
 @dataclass(frozen=True)

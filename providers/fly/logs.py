@@ -14,6 +14,7 @@ import anyio
 import httpx
 from pydantic import BaseModel
 
+from providers.bodies import read_body
 from providers.fly.api import Api
 from providers.gates.output import clean
 
@@ -57,14 +58,9 @@ class Logs:
 
     async def _fetch(self, machine_id: str) -> bytes:
         url = f"{self._base_url()}/api/v1/apps/{self.app}/logs"
-        body = bytearray()
         async with self.api.http.stream("GET", url, params={"instance": machine_id}) as response:
             response.raise_for_status()
-            async for chunk in response.aiter_bytes():
-                body += chunk
-                if len(body) > BODY_CAP_BYTES:
-                    raise ValueError("too much to be the last lines")
-        return bytes(body)
+            return await read_body(response, BODY_CAP_BYTES)
 
     def _base_url(self) -> str:
         """flyctl's variable, else Fly's own. The token of an API that is not Fly's goes to no other host."""

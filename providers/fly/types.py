@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from providers.gates.output import clean
 
 _NO_SIGNAL = (None, 0, -1)
 MachineId = Annotated[str, StringConstraints(pattern=r"^[0-9a-z]{1,32}$")]
 """Ids go into paths: anything but letters and digits is refused where it enters."""
 Address = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F:.]{0,45}$")]
 """An IP address goes into URLs."""
+Nonce = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,200}$")]
+"""A lease's nonce goes into a header."""
+WORD_CAP = 120
+
+
+def _one_word(text: str) -> str:
+    """As it is, or marked as what no machine of ours can have: it is compared with what we wrote, and shown."""
+    return text if text == clean(text) and len(text) <= WORD_CAP else f"\ufffd{clean(text[:WORD_CAP])}"
+
+
+Word = Annotated[str, AfterValidator(_one_word)]
+"""A name or a state that is fit to be shown."""
 
 
 class _Answer(BaseModel):
@@ -113,13 +127,13 @@ class Machine(_Answer):
     """
 
     id: MachineId
-    name: str = ""
-    instance_id: str = ""
-    state: str
-    region: str = ""
+    name: Word = ""
+    instance_id: Word = ""
+    state: Word
+    region: Word = ""
     private_ip: Address = ""
     cordoned: bool = False
-    nonce: str = Field("", repr=False)
+    nonce: Nonce | Literal[""] = Field("", repr=False)
     host_status: str = "ok"
     image_ref: ImageRef = ImageRef()
     config: dict[str, Any] | None = None

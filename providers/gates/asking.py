@@ -11,14 +11,14 @@ from pydantic import SecretStr
 from providers.bluegreen.failures import GateFailed, NotYet
 from providers.bluegreen.polling import polling
 from providers.bluegreen.spec_gates import Expect, HttpProof, HttpTest
+from providers.bodies import AS_IT_IS, read_beginning
 from providers.gates.expecting import Came, mismatches
 from providers.gates.output import Scrubber
 
 BODY_CAP_BYTES = 1024 * 1024
 TIMEOUTS = httpx.Timeout(None, connect=10.0)
 """Only the caller's deadline bounds an answer: a request that is sent again may be done twice."""
-OWN_HEADERS = {"user-agent": "bluegreen-fly", "accept": "*/*", "accept-encoding": "identity"}
-"""``identity``: a compressed body of 1 MiB may hold a gigabyte."""
+OWN_HEADERS = {"user-agent": "bluegreen-fly", "accept": "*/*", **AS_IT_IS}
 LONGEST_SHOWN = 300
 
 
@@ -106,13 +106,8 @@ async def _answer(http: httpx.AsyncClient, question: Question) -> Came:
 
 
 async def _read(response: httpx.Response) -> Came:
-    body = bytearray()
-    async for chunk in response.aiter_bytes():
-        body += chunk
-        if len(body) > BODY_CAP_BYTES:
-            break
-    text = body[:BODY_CAP_BYTES].decode("utf-8", "replace")
-    return Came(response.status_code, response.headers, text, cut=len(body) > BODY_CAP_BYTES)
+    body, cut = await read_beginning(response, BODY_CAP_BYTES)
+    return Came(response.status_code, response.headers, body.decode("utf-8", "replace"), cut=cut)
 
 
 def _judge(question: Question, came: Came, scrubber: Scrubber) -> str:

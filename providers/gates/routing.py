@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,8 +11,11 @@ import httpx
 from providers.bluegreen.failures import NotYet
 from providers.bluegreen.model import Answer
 from providers.bluegreen.spec import RoutingProbe
+from providers.bodies import AS_IT_IS, BodyRefused, read_body
 
 TIMEOUT_S = 10.0
+BODY_CAP_BYTES = 1024 * 1024
+"""What names a machine is short."""
 
 
 class Prober(Protocol):
@@ -40,24 +44,26 @@ class HttpProber:
     probe: RoutingProbe
 
     async def ask(self, region: str, machine_id: str = "") -> Answer:
-        headers = {"fly-prefer-region": region, "connection": "close"}
+        headers = {"fly-prefer-region": region, "connection": "close", **AS_IT_IS}
         if machine_id:
             headers["fly-force-instance-id"] = machine_id
         try:
-            response = await self.http.get(self.url + self.probe.path, headers=headers)
-        except httpx.HTTPError as error:
-            raise NotYet(f"{self.url} does not answer ({type(error).__name__})") from None
+            async with self.http.stream("GET", self.url + self.probe.path, headers=headers) as response:
+                body = await read_body(response, BODY_CAP_BYTES)
+        except (httpx.HTTPError, BodyRefused) as error:
+            told = str(error) if isinstance(error, BodyRefused) else type(error).__name__
+            raise NotYet(f"{self.url} does not answer ({told})") from None
         if not response.is_success:
             raise NotYet(f"{self.url}{self.probe.path} answers {response.status_code}")
-        return Answer(region, self._machine_id(response))
+        return Answer(region, self._machine_id(response.status_code, body))
 
-    def _machine_id(self, response: httpx.Response) -> str:
+    def _machine_id(self, status: int, body: bytes) -> str:
         key = self.probe.machine_key
         if key is None:
             return ""
         try:
-            return str(response.json()[key])
+            return str(json.loads(body)[key])
         except (ValueError, KeyError, TypeError):
             raise NotYet(
-                f'{self.probe.path} answers {response.status_code} without a "{key}" that names its machine'
+                f'{self.probe.path} answers {status} without a "{key}" that names its machine'
             ) from None

@@ -12,10 +12,12 @@ from pydantic import BaseModel, NonNegativeInt, ValidationError
 from providers.bluegreen.failures import GateFailed, NotYet
 from providers.bluegreen.model import MachineSeen
 from providers.bluegreen.spec_gates import RequestDrain
+from providers.bodies import AS_IT_IS, BodyRefused, read_body
 from providers.fly.errors import Call
 from providers.tunnels import Tunnels
 
 ERROR_CAP = 200
+BODY_CAP_BYTES = 64 * 1024
 
 
 class DrainStatus(BaseModel):
@@ -59,7 +61,11 @@ class DrainEndpoint:
         if method != "GET":
             self.fence(Call("drain", method, f"{self.machine.drain.path} of {self.machine.id}", True))
         try:
-            response = await self.http.request(method, base_url + self.machine.drain.path, json=body)
+            url = base_url + self.machine.drain.path
+            async with self.http.stream(method, url, json=body, headers=AS_IT_IS) as response:
+                content = await read_body(response, BODY_CAP_BYTES)
+        except BodyRefused as error:
+            raise GateFailed(f"{self._who}: {what} has {error}") from None
         except httpx.HTTPError as error:
             raise NotYet(f"{what} has no answer ({type(error).__name__})") from None
         if response.is_server_error:
@@ -69,7 +75,7 @@ class DrainEndpoint:
                 f"{self._who}: {what} answers {response.status_code}: it cannot drain by request"
             )
         try:
-            status = DrainStatus.model_validate_json(response.content)
+            status = DrainStatus.model_validate_json(content)
         except ValidationError as error:
             first = error.errors(include_input=False, include_url=False)[0]
             raise GateFailed(

@@ -1,0 +1,109 @@
+"""Every small world: machines of a blue, a green and an older cluster in all their states, with all their marks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import combinations_with_replacement, product
+from typing import Any
+
+from providers.bluegreen.model import Cutover, DrainMark, ExitSeen, MachineSeen, Observation, Ownership, Warm
+from providers.bluegreen.spec import Spec
+from providers.bluegreen.spec_gates import RequestDrain
+from tests.bluegreen.worlds import CLEAN_EXIT, cluster, owned_by, spec
+
+Variant = Mapping[str, Any]
+KILLED = ExitSeen(exit_code=137, signal=9, oom_killed=False, requested=True)
+DIED = ExitSeen(exit_code=1, signal=0, oom_killed=False, requested=False)
+DRAINING: Variant = {"draining": DrainMark("2-green.0"), "drain": RequestDrain(type="request")}
+STATES: tuple[Variant, ...] = (
+    {"state": "started"},
+    {"state": "starting", "checks": ()},
+    {"state": "stopping"},
+    {"state": "stopped", "exit": CLEAN_EXIT},
+    {"state": "stopped", "exit": KILLED},
+    {"state": "stopped", "exit": DIED},
+    {"state": "failed"},
+    {"state": "suspended"},
+)
+SICK: Variant = {"state": "started", "checks": ()}
+GREEN_STATES: tuple[Variant, ...] = (STATES[0], SICK, STATES[1], STATES[3], STATES[6])
+CORDONS: tuple[Variant, ...] = ({"cordoned": True}, {"cordoned": False})
+UNMARKED: Variant = {}
+
+
+def small(cutover: Cutover, version: int, *, machines: int = 1, **more: Any) -> Spec:
+    """A spec of one or two machines. Under overlap no state is kept."""
+    regions = {"ams": 1, "iad": 1} if machines > 1 else {"ams": 1}
+    store = {} if cutover == "handoff" else {"state_store": None}
+    image = f"registry.fly.io/rooms:v{version}"
+    return spec(image=image, cutover=cutover, regions=regions, **store, **more)
+
+
+def variants(*parts: tuple[Variant, ...]) -> list[Variant | None]:
+    """Every combination of one of each."""
+    return [{key: value for part in chosen for key, value in part.items()} for chosen in product(*parts)]
+
+
+def of_each(of: Spec, generation: int, chosen: tuple[Variant | None, ...]) -> tuple[MachineSeen, ...]:
+    """A cluster with one variant for each machine; ``None`` for one that is not there."""
+    return tuple(
+        replace(machine, **variant)
+        for machine, variant in zip(cluster(of, generation), chosen, strict=True)
+        if variant is not None
+    )
+
+
+def observed(machines: tuple[MachineSeen, ...], record: Ownership | None, **evidence: Any) -> Observation:
+    """A world that was looked at; kept clusters are in time at second 20."""
+    return Observation(app_exists=True, machines=machines, record=record, at=20.0, **evidence)
+
+
+def pairs(old: Spec, new: Spec) -> Iterator[Observation]:
+    """One machine of blue and one of green, each in every state, cordoned or not, marked or not, drained or not."""
+    owner = owned_by(new, 2)
+    marks: tuple[Variant, ...] = (UNMARKED, {"serving": 1}, {"serving": 1, "owner": owner})
+    blues = [None, *variants(STATES, CORDONS, marks, (UNMARKED, DRAINING))]
+    greens = [None, *variants(GREEN_STATES, CORDONS, (UNMARKED, {"serving": 2}))]
+    for blue, green, record in product(blues, greens, (None, owner)):
+        yield observed(of_each(old, 1, (blue,)) + of_each(new, 2, (green,)), record)
+
+
+def halves(old: Spec, new: Spec) -> Iterator[Observation]:
+    """Two machines of each cluster: every half-done cordon, stop, drain, creation, routing and record."""
+    owner = owned_by(new, 2)
+    states: tuple[Variant, ...] = (
+        {"cordoned": False},
+        {"cordoned": False, "drain": DRAINING["drain"]},
+        UNMARKED,
+        DRAINING,
+        {"state": "stopped", "exit": CLEAN_EXIT},
+        {"state": "stopped", "exit": DIED, "cordoned": False},
+        {"state": "stopped", "exit": CLEAN_EXIT, "owner": owner},
+    )
+    blues = [None, *variants(({"serving": 1},), states)]
+    routed: Variant = {"cordoned": False}
+    greens = [None, UNMARKED, SICK, routed, {**routed, "serving": 2}]
+    for blue, green in product(two_of(blues), two_of(greens)):
+        for record in (None, owner):
+            yield observed(of_each(old, 1, blue) + of_each(new, 2, green), record)
+
+
+def triples(oldest: Spec, old: Spec, new: Spec) -> Iterator[Observation]:
+    """An older cluster beside the two, one that served, is kept warm, or was given up; and a machine of a test."""
+    marks: tuple[Variant, ...] = (UNMARKED, {"serving": 1}, {"serving": 1, "warm": Warm(30.0, 1)})
+    ended: Variant = {"state": "stopped", "cordoned": True, "exit": CLEAN_EXIT}
+    late: Variant = {**ended, "serving": 1, "warm": Warm(10.0, 1)}
+    olders = [*variants((STATES[0], STATES[2], STATES[3], STATES[5]), CORDONS, marks), late]
+    owner: Variant = {"cordoned": False, "serving": 2}
+    blues = [None, owner, {**owner, "secrets_of": "3-x"}, {**owner, "cordoned": True}]
+    greens: list[Variant | None] = [None, UNMARKED, {"cordoned": False}, {"cordoned": False, "serving": 3}]
+    task = replace(cluster(new, 3)[0], id="task", name=f"{new.app}-task-1")
+    for first, blue, green, record in product(olders, blues, greens, (None, owned_by(new, 3))):
+        machines = of_each(oldest, 1, (first,)) + of_each(old, 2, (blue,)) + of_each(new, 3, (green,))
+        yield observed(machines, record, tasks=(task,))
+
+
+def two_of(chosen: Sequence[Variant | None]) -> list[tuple[Variant | None, ...]]:
+    """Every two of them, whichever comes first."""
+    return list(combinations_with_replacement(chosen, 2))

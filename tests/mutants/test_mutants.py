@@ -1,0 +1,92 @@
+"""Planted bugs: each is found by the test that is named beside it, and by no accident.
+
+A mutant is one change to our own code. Its killer must fail with it as a test fails, not on an import, and must pass
+without it. Each run is a process of its own, so nothing of one reaches another.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from tests.mutants.mutant import Mutant
+from tests.mutants.planted import DOES_NOT_APPLY, MUTANTS
+from tests.mutants.workers import Job, Verdict
+
+ROOT = Path(__file__).parents[2]
+ROWS = {str(number) for number in range(1, 24)}
+PASSES, IDENTITY = "passed", "killed"
+
+
+def job_of(mutant: Mutant) -> Job:
+    source = mutant.apply((ROOT / mutant.file).read_text())
+    return Job(mutant.name, mutant.killer, mutant.file.removesuffix(".py").replace("/", "."), source)
+
+
+def verdicts_of(jobs: list[Job]) -> dict[str, Verdict]:
+    """Run the jobs, the processes of which end with this test, whatever becomes of it."""
+    argv = [sys.executable, "-m", "tests.mutants.workers"]
+    told = json.dumps([asdict(job) for job in jobs])
+    done = subprocess.run(argv, input=told, capture_output=True, text=True, cwd=ROOT, check=True)
+    found = [Verdict(**json.loads(line)) for line in done.stdout.splitlines()]
+    return {verdict.name: verdict for verdict in found}
+
+
+@pytest.fixture(scope="module")
+def verdicts(request: pytest.FixtureRequest) -> dict[str, Verdict]:
+    """Of the mutants that were selected, each with its killer, and of each killer alone."""
+    params = [getattr(item, "callspec", None) for item in request.session.items]
+    chosen = [p.params["mutant"] for p in params if p is not None and "mutant" in p.params]
+    controls = [Job(killer, killer) for killer in dict.fromkeys(mutant.killer for mutant in chosen)]
+    return verdicts_of([*controls, *map(job_of, chosen)])
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_a_planted_bug_is_found(mutant: Mutant, verdicts: dict[str, Verdict], record_property) -> None:
+    """The killer passes on the code as it is, and fails with the bug in it."""
+    alone, planted = verdicts[mutant.killer], verdicts[mutant.name]
+    assert alone.how == "passed", f"{mutant.killer} does not pass without the bug: {alone.told}"
+    assert planted.how == "killed", f"{planted.how} with the bug: {planted.told}"
+    record_property("mutant killed", mutant.name)
+
+
+def test_every_incident_has_a_mutant_or_a_reason(record_property) -> None:
+    """Each row of the incidents: at least one bug of that kind is planted, or it is said why it cannot be ours."""
+    planted = {mutant.about for mutant in MUTANTS} & ROWS
+    assert planted | set(DOES_NOT_APPLY) == ROWS
+    assert not planted & set(DOES_NOT_APPLY)
+
+
+def test_all_mutants_are_killed(verdicts: dict[str, Verdict], record_property) -> None:
+    """Their number is a figure of this suite."""
+    killed = [name for name, verdict in verdicts.items() if verdict.how == "killed"]
+    record_property("figure:mutants killed", len(killed))
+    assert {verdict.how for verdict in verdicts.values()} == {"killed", "passed"}
+
+
+def test_a_mutant_that_does_not_follow_the_code_is_refused() -> None:
+    """Negative control: text that is not there, or there twice, is an error of the table."""
+    mutant = MUTANTS[0]
+    for source in ("", mutant.old * 2):
+        with pytest.raises(ValueError, match="must follow the code"):
+            mutant.apply(source)
+
+
+def test_a_mutant_that_changes_nothing_or_does_not_import_kills_nothing() -> None:
+    """Negative control: the same source is no bug, and one that cannot be imported is not killed but broken."""
+    mutant = MUTANTS[0]
+    job = job_of(mutant)
+    same = Job("same", job.killer, job.module, (ROOT / mutant.file).read_text())
+    garbage = Job("garbage", job.killer, job.module, "import nowhere_to_be_found\n")
+    unused = Job("unused", job.killer, "providers.nobody_imports_this", "")
+    found = verdicts_of([same, garbage, unused])
+    assert {name: verdict.how for name, verdict in found.items()} == {
+        "same": "passed",
+        "garbage": "broken",
+        "unused": "broken",
+    }
