@@ -144,6 +144,7 @@ class _Script:
         life = self.app.lives[boot.machine_id]
         if self.saves and life.state != "saved":
             await self.app.save_until_done(life, None, self.changes)
+            life.become("saved")  # no edit is acknowledged between the last save and the exit
 
     async def signal(self, boot: Boot, name: str) -> None:
         life = self.app.lives[boot.machine_id]

@@ -19,6 +19,8 @@ from tests.bluegreen.worlds import spec
 ADA, BOB = Holder("ada@ci", since=1_790_000_000.0), Holder("bob@laptop", since=1_790_000_060.0)
 SPEC1, SPEC2, SPEC3 = spec(image=V1), spec(image=V2), spec(image=V2, env={"X": "3"})
 DRAIN = "POST stop"
+TOGETHER = ("calls stay inside the rate limits",)
+"""What one deployer cannot promise for two: each keeps Fly's limits by itself, and waits where it meets a 429."""
 End = Outcome | CannotLook
 Ends = list[End]
 
@@ -95,6 +97,7 @@ def test_of_two_deployers_one_wins_and_the_other_names_it(first_deploy: bool) ->
     """The loser changes nothing and says who holds the deploy and since when; no lease is left, nothing is lost."""
 
     async def test(kit: Kit) -> None:
+        kit.promises.without = TOGETHER
         if not first_deploy:
             await kit.deploy(SPEC1)
             kit.edit_everywhere()
@@ -169,6 +172,7 @@ def test_a_suspended_run_that_wakes_up_behind_another_changes_nothing(cut_at: st
     """Its writes that were on their way are refused, and then it stops, and names who has taken over."""
 
     async def test(kit: Kit) -> None:
+        kit.promises.without = TOGETHER
         await kit.deploy(SPEC1)
         kit.edit_everywhere()
         line, ends = Line(kit.http, cut_at=cut_at), Ends()

@@ -21,6 +21,8 @@ from tests.faults.store import FaultyStore, StoreStrike
 SEED = 5
 PAUSE_S = 5.0
 """Between two runs: the proxy learns, and Fly's buckets fill up again, which a new process knows nothing of."""
+EXPIRED_S = 20.0
+"""Where calls about leases meet a fault: a lease that cannot be given back ends by not being renewed any more."""
 LETTERS = {
     Ending.DEPLOYED: "D",
     Ending.UNCHANGED: "U",
@@ -95,19 +97,19 @@ def play(world: World, script: Callable[[Kit], Any]) -> None:
     simulate(test, seed=SEED)
 
 
-async def run(kit: Kit, wanted: Spec, goal: str = "deploy") -> Outcome | None:
+async def run(kit: Kit, wanted: Spec, goal: str = "deploy", pause_s: float = PAUSE_S) -> Outcome | None:
     """One run and a pause; ``None`` where it refused to decide anything. Raises ``Broken``."""
     try:
         outcome = await kit.deploy(wanted, goal=goal)
     except CannotLook:
         outcome = None
-    await pause()
+    await pause(pause_s)
     kit.end(outcome)
     return outcome
 
 
-async def pause() -> None:
-    with anyio.move_on_after(PAUSE_S):
+async def pause(pause_s: float = PAUSE_S) -> None:
+    with anyio.move_on_after(pause_s):
         await anyio.sleep_forever()
 
 
@@ -149,7 +151,8 @@ def strike(world: World, struck: Strike | StoreStrike) -> str:
 
     async def script(kit: Kit) -> None:
         real, faulty = kit.http, _faulty(kit, struck)
-        first = await run(kit, world.wanted, world.goal)
+        of_leases = struck.call.what.endswith("/lease")
+        first = await run(kit, world.wanted, world.goal, EXPIRED_S if of_leases else PAUSE_S)
         assert faulty.struck, f"{struck.call} was not made"
         kit.http, kit.view = real, None
         second = await settle(kit, world, world.wanted)
