@@ -209,7 +209,7 @@ def test_a_whole_deployment_keeps_every_promise() -> None:
         told = kit.promises.told
         assert len(told.owners) == 2
         assert len(told.ever_routed) == 4
-        assert set(told.apps.values()) == {"serving"}
+        assert set(told.apps.values()) == {"saved", "serving"}
         assert kit.lost() == set()
 
     simulate(test)
