@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from functools import cache
 
 import httpx
+from pydantic import BaseModel, SecretStr
 
 from providers.bluegreen.context import Context
 from providers.bluegreen.spec import Spec
@@ -51,7 +52,7 @@ async def open_context(spec: Spec, say: Callable[[str], None]) -> AsyncIterator[
     if not token or not token.isascii():
         raise NoToken
     base_url = spec.api_url or os.environ.get("FLY_FLAPS_BASE_URL") or DEFAULT_BASE_URL
-    secrets = [value.get_secret_value() for value in spec.secret_env.values()]
+    secrets = frozenset(secrets_in(spec))
     scrubber = Scrubber([token, *secrets, *filter(None, map(os.environ.get, SECRET_VARIABLES))])
     tunnel = direct() if spec.tunnel == "direct" else fly_proxy(spec.app, token)
     async with (
@@ -71,6 +72,19 @@ async def open_context(spec: Spec, say: Callable[[str], None]) -> AsyncIterator[
             scrubber=scrubber,
             stop=_asked_to_stop(),
         )
+
+
+def secrets_in(part: object) -> Iterator[str]:
+    """Every secret of a spec, wherever it is: an app may print the header of a test as well as its own environment."""
+    if isinstance(part, SecretStr):
+        yield part.get_secret_value()
+    elif isinstance(part, BaseModel):
+        yield from secrets_in(dict(part))
+    elif isinstance(part, Mapping):
+        yield from secrets_in(tuple(part.values()))
+    elif isinstance(part, tuple | list):
+        for item in part:
+            yield from secrets_in(item)
 
 
 def _asked_to_stop() -> Callable[[], str]:

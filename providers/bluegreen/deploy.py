@@ -106,7 +106,7 @@ async def _take_leases(ctx: Context, scene: Scene) -> None:
         reason = ctx.api.last_error or "no answer"
         raise CannotLook(f"no lease on its machines within {deadline_s:g} s: {reason}") from None
     except Exception as error:
-        raise CannotLook(ctx.scrub("; ".join(failures.reasons(error)))) from error
+        raise CannotLook(ctx.scrub("; ".join(failures.reasons(error)))) from None
 
 
 async def _run(run: Run, scene: Scene) -> Outcome:
@@ -125,6 +125,7 @@ def _unchanged(run: Run) -> Outcome:
 
 async def _first_look(ctx: Context, request: Request) -> Scene:
     ctx.expected = request.expected
+    ctx.scrubber = ctx.scrubber.also(v.get_secret_value() for v in request.previous_secrets.values() if v)
     try:
         with anyio.fail_after(LOOK_DEADLINE_S):
             observation = await look(ctx)
@@ -133,7 +134,7 @@ async def _first_look(ctx: Context, request: Request) -> Scene:
     except TimeoutError:
         raise CannotLook(f"the Machines API did not answer within {LOOK_DEADLINE_S:g} s") from None
     except Exception as error:
-        raise CannotLook(ctx.scrub("; ".join(failures.reasons(error)))) from error
+        raise CannotLook(ctx.scrub("; ".join(failures.reasons(error)))) from None
     if not known(observation):
         raise CannotLook(_unknown(ctx, observation))
     intent = resolve(
@@ -231,7 +232,7 @@ async def _look_after(run: Run, failure: Failure) -> Scene:
         reasons = (
             failures.reasons(error) if not isinstance(error, TimeoutError) else ("the API cannot be read",)
         )
-        raise CannotLook(run.ctx.scrub("; ".join(reasons))) from error
+        raise CannotLook(run.ctx.scrub("; ".join(reasons))) from None
     run.scene = replace(run.scene, observation=observation)
     return run.scene
 
