@@ -105,7 +105,7 @@ async def _take_leases(ctx: Context, scene: Scene) -> None:
     except TimeoutError:
         reason = ctx.api.last_error or "no answer"
         raise CannotLook(f"no lease on its machines within {deadline_s:g} s: {reason}") from None
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - raised without its cause, which may quote secrets
         raise CannotLook(ctx.scrub("; ".join(failures.reasons(error)))) from None
 
 
@@ -133,7 +133,7 @@ async def _first_look(ctx: Context, request: Request) -> Scene:
                 observation = Observation(app_exists=False, machines=())
     except TimeoutError:
         raise CannotLook(f"the Machines API did not answer within {LOOK_DEADLINE_S:g} s") from None
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - raised without its cause, which may quote secrets
         raise CannotLook(ctx.scrub("; ".join(failures.reasons(error)))) from None
     if not known(observation):
         raise CannotLook(_unknown(ctx, observation))
@@ -228,7 +228,7 @@ async def _look_after(run: Run, failure: Failure) -> Scene:
             observation = await (run.hold() if run.ctx.lock.lapsed else run.look())
     except Held as held:
         raise TakenOver(failure.phase, failure.step, str(held)) from None
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - raised without its cause, which may quote secrets
         reasons = (
             failures.reasons(error) if not isinstance(error, TimeoutError) else ("the API cannot be read",)
         )
