@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -186,8 +187,6 @@ def test_a_planted_leak_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("name", ["httpx", "httpcore.http11", "botocore.endpoint", "urllib3.connectionpool"])
 def test_what_is_logged_is_heard(name: str) -> None:
     """Negative control: a record of any library, at DEBUG, is among what is looked through."""
-    import logging
-
     with listening() as heard:
         logging.getLogger(name).debug("sent %s", SECRETS["token"])
     assert found_in(*heard)
