@@ -9,6 +9,8 @@ from typing import Any
 Record = dict[str, Any]
 GONE = ("destroying", "destroyed")
 RUNNING = ("started", "stopping", "restarting")
+LEASE = "/lease"
+"""Taking and giving back a lease changes nothing that anybody is served by."""
 TASK = "-task-"
 """Part of the names of short-lived machines."""
 
@@ -94,7 +96,7 @@ class Told:
             self.cordoned_since = {key for key in self.cordoned_since if self.machines[key]["cordoned"]}
 
     def _read_request(self, record: Record) -> None:
-        if record["method"] != "GET" and record["status"] < 400:
+        if record["method"] != "GET" and record["status"] < 400 and not record["path"].endswith(LEASE):
             self.writes.append(f"{record['method']} {record['path']}")
 
     def _read_app(self, record: Record) -> None:

@@ -1,0 +1,43 @@
+"""The rule of two deployers: who holds leases is the only one that changes anything, until they are given back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from simulator.history import Record
+from simulator.leases import find_lease
+from simulator.world import World
+
+AT_CREATE = "taken at create"
+"""What the simulator writes on a lease that was granted with its machine: it does not say whose."""
+
+
+@dataclass
+class Alone:
+    """``holder_of`` tells how a deployer's leases are described; ``broken`` collects changes beside another's."""
+
+    world: World
+    holder_of: Callable[[int], str]
+    broken: list[str] = field(default_factory=list)
+
+    def hear(self, record: Record) -> None:
+        who = record["by"]
+        if record["kind"] != "request" or who is None or not _changes(record):
+            return
+        others = {held for held in self._holders(str(record["app"])) if held != self.holder_of(who)}
+        if others:
+            self.broken.append(
+                f"deployer {who} did {record['method']} {record['path']} under a lease of {sorted(others)} "
+                f"(record {record['n']})"
+            )
+
+    def _holders(self, app: str) -> Iterable[str]:
+        machines = self.world.apps[app].machines.values() if app in self.world.apps else ()
+        leases = (find_lease(self.world, machine) for machine in machines)
+        return (lease.description for lease in leases if lease and lease.description != AT_CREATE)
+
+
+def _changes(record: Record) -> bool:
+    done = record["method"] != "GET" and record["status"] < 400
+    return done and not str(record["path"]).endswith("/lease")

@@ -1,0 +1,46 @@
+"""Random histories with fresh seeds, and with pairs of faults: python -m tests.histories.soak MINUTES"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from random import SystemRandom
+
+from hypothesis import HealthCheck, given, seed, settings
+
+from tests.histories.scripts import scripts, with_pairs
+from tests.histories.steps import Script
+from tests.histories.test_histories import played_or_told
+
+AT_ONCE = 100
+
+
+def soak(minutes: float) -> Counter[str]:
+    """Plays until the time is over, to the end of what it has begun. A failure carries the text that replays it."""
+    figures: Counter[str] = Counter()
+    ends = time.monotonic() + minutes * 60
+    while time.monotonic() < ends:
+        number = SystemRandom().getrandbits(32)
+        for drawn in (scripts, with_pairs):
+
+            @seed(number)
+            @settings(
+                max_examples=AT_ONCE,
+                deadline=None,
+                database=None,
+                print_blob=False,
+                suppress_health_check=list(HealthCheck),
+            )
+            @given(drawn)
+            def one(script: Script) -> None:
+                figures.update(played_or_told(script), played=1)
+
+            one()
+        print(f"seed {number}: {figures['played']} histories, {figures['steps']} steps", flush=True)
+    return figures
+
+
+if __name__ == "__main__":
+    for name, count in sorted(soak(float(sys.argv[1])).items()):
+        print(f"{count:8}  {name}")

@@ -1,0 +1,33 @@
+"""The specs that deployers want: the same image, an older, a newer one, and one with another environment."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from providers.bluegreen.spec import Spec
+from tests.bluegreen.virtual import V1, V2
+from tests.bluegreen.worlds import spec
+from tests.histories.steps import Cutover, Drain, Wants
+
+V3 = "registry.fly.io/rooms:v3"
+IMAGES = (V1, V2, V3)
+_CHANGES: dict[Wants, dict[str, Any]] = {
+    "v1": {"image": V1},
+    "v2": {"image": V2},
+    "v2 env": {"image": V2, "env": {"X": "3"}},
+    "v3": {"image": V3},
+}
+_CHECK = {"type": "http", "path": "/health", "interval": "2s", "grace_period": "1s"}
+
+
+@cache
+def wanted(wants: Wants, drain: Drain, cutover: Cutover) -> Spec:
+    """``destroy`` is asked of whatever spec was deployed last: v1 stands for it."""
+    return spec(
+        **_CHANGES.get(wants, _CHANGES["v1"]),
+        services=[{"internal_port": 8080, "checks": [_CHECK]}],
+        drain={"type": drain},
+        cutover=cutover,
+        deadlines={"create_new": "20s", "verify": "20s", "drain_old": "30s", "switch_routes": "20s"},
+    )

@@ -1,0 +1,59 @@
+"""Random histories: two deployers, crashes, suspensions, faults, drift, outages, players; all promises at every step.
+
+Scripts are drawn first and played afterwards, by one driver inside one virtual platform. A rule-based machine would
+drive the platform's event loop from outside, step by step, which costs a good part of the time; as data a script
+shrinks as well, is printed as it is, and plays again without Hypothesis.
+
+``make test`` plays the same scripts every time. ``python -m tests.histories.soak MINUTES`` plays fresh ones.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from hypothesis import HealthCheck, given, seed, settings
+
+from tests.figures import Figures
+from tests.histories.play import play
+from tests.histories.replay import as_text
+from tests.histories.scripts import scripts
+from tests.histories.steps import Script
+
+STEPS = 50_000
+PARTS = 4
+"""They run beside each other where there are cores for it."""
+HISTORIES = 900
+"""In all parts together: with those of Hypothesis' own choice some 60 steps each."""
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_every_promise_holds_in_random_histories(part: int, figures: Figures) -> None:
+    """After every step, and at the end: the next runs succeed, then change nothing, and nothing is lost."""
+    counts: Counter[str] = Counter()
+
+    @seed(part)
+    @settings(
+        max_examples=HISTORIES // PARTS,
+        deadline=None,
+        database=None,
+        print_blob=False,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(scripts)
+    def one(script: Script) -> None:
+        counts.update(played_or_told(script), played=1)
+
+    one()
+    assert counts["steps"] >= STEPS / PARTS
+    told = {name: count for name, count in counts.items() if not name.startswith("step ")}
+    figures.add(**{f"histories: {name}": count for name, count in told.items()})
+
+
+def played_or_told(script: Script) -> Counter[str]:
+    """The figures of one history. A failure carries the text that plays it again."""
+    try:
+        return play(script).figures
+    except AssertionError as error:
+        error.add_note(f"\nThis plays it again:\n\n{as_text(script)}")
+        raise

@@ -1,0 +1,145 @@
+"""Two deployers, in every interleaving of a small kind: the second one starts at each call of the first one's update.
+
+Each kind with one way to drain: the random histories play all of them with both.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import pytest
+
+from providers.bluegreen.deploy import CannotLook
+from providers.bluegreen.outcome import Ending, Outcome
+from tests.figures import Figures
+from tests.histories.deployer import Run
+from tests.histories.play import Played, play
+from tests.histories.steps import (
+    Boots,
+    Calls,
+    Drain,
+    Edit,
+    Kill,
+    Pass,
+    Resume,
+    Script,
+    Start,
+    Step,
+    Suspend,
+    Wants,
+)
+
+FIRST, SECOND = 0, 1
+ENDS_S = 200.0
+"""Behind every deadline of a run, and of the wait for a dead run's leases."""
+SERVED = (Start(FIRST, "v1"), Pass(30.0), Edit(), Boots("slow"))
+"""Slow machines make an update last long enough that its leases are renewed before it ends."""
+OTHERS: tuple[Wants, ...] = ("v2", "v3", "destroy")
+by_stop = pytest.mark.parametrize("drain", ["stop"])
+by_request = pytest.mark.parametrize("drain", ["request"])
+beside_each = pytest.mark.parametrize("wants", OTHERS)
+
+
+def history(drain: Drain, wants: Wants, *steps: Step) -> Played:
+    return play(Script(seed=1, drain=drain, cutover="handoff", last=wants, steps=(*SERVED, *steps)))
+
+
+@cache
+def calls_of_an_update(drain: Drain) -> int:
+    return history(drain, "v2", Start(FIRST, "v2"), Pass(ENDS_S)).runs[1].process.calls
+
+
+def each_call(drain: Drain) -> range:
+    return range(1, calls_of_an_update(drain) + 1)
+
+
+def told(run: Run) -> str:
+    """What it said at its end to who has started it."""
+    if isinstance(run.ended, CannotLook):
+        return str(run.ended)
+    assert isinstance(run.ended, Outcome), "it has not ended by itself"
+    return " ".join(run.ended.failure.reasons) if run.ended.failure else ""
+
+
+def won(run: Run) -> bool:
+    return isinstance(run.ended, Outcome) and run.ended.succeeded
+
+
+def leased(played: Played, run: Run, until: float) -> bool:
+    """Whether it had taken a lease before (epoch seconds)."""
+    done = (r for r in played.records if r["kind"] == "request" and r["by"] == run.who)
+    taken = (r for r in done if r["path"].endswith("/lease") and r["status"] < 300)
+    return any(run.began <= r["t"] <= until for r in taken)
+
+
+def writes(played: Played, run: Run, behind: int = 0) -> list[str]:
+    """What it has changed behind that record."""
+    began = (r for r in played.records[behind:] if r["t"] >= run.began)
+    done = (r for r in began if r["kind"] == "request" and r["by"] == run.who)
+    changes = (r for r in done if r["method"] != "GET" and r["status"] < 400)
+    return [f"{r['method']} {r['path']}" for r in changes if not r["path"].endswith("/lease")]
+
+
+@by_stop
+@beside_each
+def test_of_two_living_deployers_one_wins_and_the_other_names_it(
+    drain: Drain, wants: Wants, figures: Figures
+) -> None:
+    """Whoever comes too late changes nothing and says who deploys, and since when; or comes when the first is done."""
+    refused = 0
+    for at in each_call(drain):
+        played = history(
+            drain, wants, Start(FIRST, "v2"), Calls(FIRST, at), Edit(), Start(SECOND, wants), Pass(ENDS_S)
+        )
+        first, second = played.runs[1:3]
+        assert won(first) or won(second), f"at call {at}: {told(first)}; {told(second)}"
+        for loser, winner in ((first, second), (second, first)):
+            if not won(loser):
+                refused += 1
+                assert str(winner.holder) in told(loser), f"at call {at}: {told(loser)}"
+                assert writes(played, loser) == [], f"at call {at}"
+    assert refused
+    figures.add(interleavings_of_two_living_deployers=calls_of_an_update(drain))
+
+
+@by_request
+@beside_each
+def test_a_dead_deployer_is_taken_over_within_its_leases(
+    drain: Drain, wants: Wants, figures: Figures
+) -> None:
+    """Killed behind any call: the next run waits until the leases have run out, and succeeds."""
+    for at in each_call(drain):
+        killed = (Start(FIRST, "v2"), Kill(FIRST, at, applied=True), Pass(0.05), Edit(), Calls(FIRST, at))
+        played = history(drain, wants, *killed, Start(SECOND, wants), Pass(ENDS_S))
+        assert played.runs[1].ended is None
+        assert won(played.runs[2]), f"killed at call {at}: {told(played.runs[2])}"
+    figures.add(takeovers_of_killed_runs=calls_of_an_update(drain))
+
+
+@by_request
+@beside_each
+def test_a_deployer_that_wakes_up_too_late_changes_nothing(
+    drain: Drain, wants: Wants, figures: Figures
+) -> None:
+    """Suspended at any call from its leases on, until another one is done: what it was about to do is not done."""
+    late = 0
+    for at in each_call(drain):
+        asleep = (Start(FIRST, "v2"), Calls(FIRST, at), Suspend(FIRST), Edit())
+        beside = (Start(SECOND, wants), Pass(ENDS_S), Resume(FIRST), Pass(ENDS_S))
+        played = history(drain, wants, *asleep, *beside)
+        first, second = played.runs[1:3]
+        assert won(second), f"suspended at call {at}: {told(second)}"
+        if leased(played, first, second.began):
+            late += 1
+            assert writes(played, first, second.ended_behind) == [], f"suspended at call {at}"
+            assert told_to_stop(first), f"suspended at call {at}: {first.ended}"
+    assert late
+    figures.add(deployers_that_woke_up_too_late=late)
+
+
+def told_to_stop(run: Run) -> bool:
+    """It says that another one has been there, or that it does not know; or all that it had to do was done before."""
+    if isinstance(run.ended, CannotLook):
+        return True
+    said = run.ended.ending if run.ended else None
+    return said in (Ending.TAKEN_OVER, Ending.UNKNOWN, Ending.DEPLOYED)
