@@ -14,7 +14,7 @@ WITH_ENGINE = engine="$$($(PYTHON) -m tools.engine)" && PATH="$(CURDIR)/.venv/bi
 SIZES = $(if $(PLAYERS),--players $(PLAYERS)) $(if $(MACHINES),--machines $(MACHINES))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-unsafe local test check bench lock clean venv engine
+.PHONY: help demo demo-unsafe local test check faults soak bench lock clean venv engine
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,12 +29,18 @@ local: venv ## run local Fly and S3 on the dev stack's ports, for pulumi in anot
 	@$(WITH_ENGINE) $(PYTHON) -m demo.local
 
 test: venv ## run the tests: make test ARGS="-k planner -x"
-	@$(WITH_ENGINE) $(PYTHON) -m pytest $(ARGS)
+	@$(WITH_ENGINE) $(PYTHON) -m pytest -n auto --dist worksteal $(ARGS)
 
 check: venv ## check format, lint and types
 	$(PYTHON) -m ruff format --check $(SOURCES)
 	$(PYTHON) -m ruff check $(SOURCES)
 	$(PYTHON) -m mypy $(SOURCES)
+
+faults: venv ## write the fault matrix anew (tests/faults/matrix.txt) and say what broke
+	@$(PYTHON) -m tests.faults $(ARGS)
+
+soak: venv ## random histories with fresh seeds and pairs of faults: make soak ARGS="--minutes 60"
+	@$(PYTHON) -m tests.histories.soak $(ARGS)
 
 bench: venv ## measure deploys of 3 and 50 machines, as ratios
 	@$(WITH_ENGINE) $(PYTHON) -m bench $(ARGS)

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from providers.bluegreen.deploy import CannotLook
 from providers.bluegreen.outcome import Ending, Outcome
-from tests.bluegreen.faults import check_world
 from tests.bluegreen.virtual import V1, V2, Kit, simulate
 from tests.bluegreen.worlds import spec
 from tests.hostile.words import MOST_CHARACTERS, NASTY, anything, told, unfit
@@ -80,7 +79,7 @@ async def _served(kit: Kit, outcome: Outcome | None, *, one_lie: bool) -> None:
     with anyio.move_on_after(20.0):
         await anyio.sleep_forever()
     if one_lie:
-        check_world(kit, None)
+        kit.end(None)
     assert kit.lost() == set()
     again = await kit.deploy(SPEC2)
     assert again.ending in (Ending.DEPLOYED, Ending.UNCHANGED), again.failure
