@@ -26,6 +26,7 @@ from tests.bluegreen.effects import EFFECTS
 from tests.bluegreen.paths import End, Walker, told, undoing
 from tests.bluegreen.planner_rules import RULES
 from tests.bluegreen.small_worlds import halves, pairs, small, triples
+from tests.figures import Figures
 
 CUTOVERS: tuple[Cutover, ...] = ("handoff", "overlap")
 NONCE = "ab"
@@ -145,10 +146,9 @@ def none_of(found: list[str]) -> None:
         pytest.fail(f"{len(found)}, the first:\n" + "\n".join(found[:2]))
 
 
-def test_every_world_is_planned_and_no_plan_breaks_a_rule(walked: Walked, record_property) -> None:
+def test_every_world_is_planned_and_no_plan_breaks_a_rule(walked: Walked, figures: Figures) -> None:
     """In no small world, and nowhere on the way from it, is a step planned that breaks a promise."""
-    record_property("figure:planner worlds", walked.worlds)
-    record_property("figure:planner states", len(walked.walker.known))
+    figures.add(planner_worlds=walked.worlds, planner_states=len(walked.walker.known))
     none_of(walked.walker.broken)
 
 

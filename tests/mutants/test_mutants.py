@@ -14,13 +14,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.figures import Figures
 from tests.mutants.mutant import Mutant
 from tests.mutants.planted import DOES_NOT_APPLY, MUTANTS
 from tests.mutants.workers import Job, Verdict
 
 ROOT = Path(__file__).parents[2]
 ROWS = {str(number) for number in range(1, 24)}
-PASSES, IDENTITY = "passed", "killed"
 
 
 def job_of(mutant: Mutant) -> Job:
@@ -43,30 +43,29 @@ def verdicts(request: pytest.FixtureRequest) -> dict[str, Verdict]:
     params = [getattr(item, "callspec", None) for item in request.session.items]
     chosen = [p.params["mutant"] for p in params if p is not None and "mutant" in p.params]
     controls = [Job(killer, killer) for killer in dict.fromkeys(mutant.killer for mutant in chosen)]
-    return verdicts_of([*controls, *map(job_of, chosen)])
+    return verdicts_of([*controls, *(job_of(mutant) for mutant in chosen if follows(mutant))])
+
+
+def follows(mutant: Mutant) -> bool:
+    """Whether its text is there still; where it is not, its own test fails, and no other."""
+    return (ROOT / mutant.file).read_text().count(mutant.old) == 1
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
-def test_a_planted_bug_is_found(mutant: Mutant, verdicts: dict[str, Verdict], record_property) -> None:
+def test_a_planted_bug_is_found(mutant: Mutant, verdicts: dict[str, Verdict], figures: Figures) -> None:
     """The killer passes on the code as it is, and fails with the bug in it."""
+    assert mutant.apply((ROOT / mutant.file).read_text())
     alone, planted = verdicts[mutant.killer], verdicts[mutant.name]
     assert alone.how == "passed", f"{mutant.killer} does not pass without the bug: {alone.told}"
     assert planted.how == "killed", f"{planted.how} with the bug: {planted.told}"
-    record_property("mutant killed", mutant.name)
+    figures.add(mutants_killed=1)
 
 
-def test_every_incident_has_a_mutant_or_a_reason(record_property) -> None:
+def test_every_incident_has_a_mutant_or_a_reason() -> None:
     """Each row of the incidents: at least one bug of that kind is planted, or it is said why it cannot be ours."""
     planted = {mutant.about for mutant in MUTANTS} & ROWS
     assert planted | set(DOES_NOT_APPLY) == ROWS
     assert not planted & set(DOES_NOT_APPLY)
-
-
-def test_all_mutants_are_killed(verdicts: dict[str, Verdict], record_property) -> None:
-    """Their number is a figure of this suite."""
-    killed = [name for name, verdict in verdicts.items() if verdict.how == "killed"]
-    record_property("figure:mutants killed", len(killed))
-    assert {verdict.how for verdict in verdicts.values()} == {"killed", "passed"}
 
 
 def test_a_mutant_that_does_not_follow_the_code_is_refused() -> None:
