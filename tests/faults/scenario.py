@@ -183,7 +183,7 @@ def kill(world: World, call: Call, *, after: bool, wanted: Spec) -> str:
             await kit.deploy(world.wanted, goal=world.goal)
         assert network.struck, f"{call} was not made"
         kit.http = real
-        await pause()
+        await pause(EXPIRED_S if call.what.endswith("/lease") else PAUSE_S)
         kit.end(None, killed=True)
         cells.append(letter(await settle(kit, world, wanted)))
 
