@@ -21,7 +21,7 @@ from providers.bluegreen.failures import NotYet
 from providers.bluegreen.holder import Holder
 from providers.bluegreen.model import MachineSeen
 from providers.bluegreen.polling import polling
-from providers.fly import Ambiguous, Conflict, FlyError, Lapsed, Lease, Leases, NotFound
+from providers.fly import Ambiguous, Conflict, FlyError, Lapsed, Lease, Leases, NotFound, RateLimited
 from providers.fly.errors import Call
 from providers.fly.leases import ACTIONS, NONCE_HEADER
 from providers.fly.retries import borne
@@ -141,6 +141,8 @@ class Lock:
         except Conflict:
             await contest.look()
             raise NotYet from None
+        except RateLimited:
+            raise NotYet from None  # of those who want the same machine each keeps only its own rate
         except Ambiguous:
             raise NotYet from None  # if it was granted, nobody knows the nonce, and it runs out
         except NotFound:
