@@ -48,6 +48,7 @@ class Judge:
             self.closed = run
             if outcome:
                 self._check_claim(run, outcome)
+                self._check_silence(run, outcome)
         if outcome and not outcome.succeeded:
             assert outcome.failure, f"{outcome.ending} without a failure"
             assert all(outcome.failure.reasons), f"{outcome.ending} without reasons"
@@ -66,7 +67,12 @@ class Judge:
         wrong = {key for key in disputed if self.history.changed.get(key, 0) < run.began}
         assert not wrong, f"{outcome.ending} claims {sorted(claimed)}, routed are {sorted(routed)}"
         if outcome.succeeded:
-            self.history.answered(run.began)
+            self.history.answered(run.began, claimed)
+
+    def _check_silence(self, run: Run, outcome: Outcome) -> None:
+        """No success where a machine was killed at its stop's deadline before it had saved."""
+        unsaid = [key for key, at in self.accounts.unsaved.items() if at >= run.began]
+        assert not (outcome.succeeded and unsaid), f"{outcome.ending}, and {unsaid} had not saved"
 
     def after_step(self) -> None:
         """Every promise that is read from single records, and those of the last end where it can be judged."""

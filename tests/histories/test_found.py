@@ -7,7 +7,7 @@ import pytest
 from providers.bluegreen.deploy import CannotLook
 from providers.bluegreen.outcome import Ending, Outcome
 from tests.histories.play import play
-from tests.histories.steps import Break, Calls, Cutover, Pass, Script, Start
+from tests.histories.steps import Break, Calls, Cutover, Hand, Host, Pass, Script, Start, Suspend
 
 
 @pytest.mark.parametrize("cutover", ["handoff", "overlap"])
@@ -27,3 +27,14 @@ def test_an_app_that_cannot_be_asked_for_before_a_destroy_is_a_refusal() -> None
     run = play(Script(1, "stop", "handoff", last="destroy", steps=(*deployed, *refused, Pass(60.0)))).runs[1]
     assert isinstance(run.ended, CannotLook)
     assert "403" in str(run.ended)
+
+
+def test_a_rate_limit_does_not_make_a_machine_unreachable() -> None:
+    """Two runs that ask for the same lease use up its rate together; one of them took that for a host that is gone, and
+    went on without the lease that the other had.
+    """
+    begun = (Start(1, "v3"), Calls(1, 1), Calls(1, 1), Break(1, "redirect", calls=2, times=30))
+    asked = (Host("unreachable", 2), Calls(1, 2), Hand("clone"), Calls(1, 2), Start(0, "v2"), Calls(1, 1))
+    contested = (Start(0, "destroy"), Calls(1, 3), Calls(0, 3), Calls(0, 2), Suspend(1))
+    late = (Break(0, "408 applied", calls=6), Calls(1, 3), Calls(1, 1))
+    play(Script(1401, "request", "handoff", last="v1", steps=(*begun, *asked, *contested, *late)))

@@ -48,6 +48,7 @@ def _by() -> int | None:
 class Heard(WatchedHistory):
     """``excused``: ids of machines that people or hosts have changed, and for which no run has answered since;
     ``changed``: when each last was. ``sick``: those that go on failing. ``by_hand``: those that a hand has routed.
+    ``claimed``: those that a success said to serve.
     """
 
     def __init__(self, clock: Clock, promises: Promises, accounts: Accounts) -> None:
@@ -60,6 +61,7 @@ class Heard(WatchedHistory):
         self.sick: set[str] = set()
         self.boots_well = True
         self.by_hand: set[str] = set()
+        self.claimed: set[str] = set()
         self._leaving: set[str] = set()
 
     def excuse(self, machine_id: str) -> None:
@@ -69,11 +71,12 @@ class Heard(WatchedHistory):
     def let_in_by_hand(self, machine_id: str) -> bool:
         """Whether users reach it only because a hand has routed it, before its cluster was ever committed."""
         told = self.promises.told
-        committed = told.release(machine_id) in told.owners
+        committed = told.release(machine_id) in told.owners or machine_id in self.claimed
         return machine_id in self.by_hand and not committed
 
-    def answered(self, since: float) -> None:
-        """A run that began then says that its cluster serves: what others did before is no excuse any more."""
+    def answered(self, since: float, claimed: set[str]) -> None:
+        """A run that began then says that these serve: what others did before is no excuse any more."""
+        self.claimed |= claimed
         self.excused = {key for key in self.excused if self.changed[key] >= since} | self.sick
 
     def add(self, kind: str, **fields: Any) -> Record:

@@ -74,10 +74,8 @@ def unchanged_changes_nothing(told: Told, end: End) -> str:
 
 
 def no_decision_changes_nothing(told: Told, end: End) -> str:
-    """But take leases, and give them back."""
     refused = end.outcome is None and not end.killed
-    writes = [write for write in told.writes if not write.endswith("/lease")]
-    return f"it refused to decide anything, and did {writes}" if refused and writes else ""
+    return f"it refused to decide anything, and did {told.writes}" if refused and told.writes else ""
 
 
 def no_edit_is_lost(told: Told, end: End) -> str:
