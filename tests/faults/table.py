@@ -22,7 +22,7 @@ def legend() -> str:
     return (
         "Every call of a deployment x every fault, once, or for ever (at that call's method and path, until the run's\n"
         "end). Cell: how that run ended / how the next one ended, which meets no fault. The run after that changes\n"
-        f"nothing, everywhere. Written by `python -m tests.faults`.\n\n"
+        f"nothing, everywhere. Written by `make faults`.\n\n"
         f"{endings}\n{REFUSED} refused to decide, nothing changed  {NOT_OF_IT} no such fault here  {BROKEN} broken\n"
         "A killed run has no ending: there the cell is how the next one ended.\n\n"
         f"{faults}\n"
