@@ -119,14 +119,17 @@ class Lock:
                 raise held or group from None
 
     async def _take(self, machine: MachineSeen) -> None:
-        """One machine that cannot be reached is left alone: what cannot be leased cannot be changed either."""
+        """One machine that cannot be reached is left alone: what cannot be leased cannot be changed either.
+
+        Not one that was refused because somebody holds it: that run may be at work on the others.
+        """
         contest = _Contest(self, machine)
         try:
             async for attempt in polling(first_s=TAKE_EVERY_S):
                 with attempt:
                     await self._try_to_take(machine, contest)
         except FlyError:
-            if machine.readable and not machine.lost:
+            if contest.refused or (machine.readable and not machine.lost):
                 raise
             self._without.add(machine.id)
 
@@ -139,6 +142,7 @@ class Lock:
                 with attempt:
                     nonce = await self.leases.take(machine.id, ttl_s, str(self.holder))
         except Conflict:
+            contest.refused = True
             await contest.look()
             raise NotYet from None
         except RateLimited:
@@ -237,6 +241,7 @@ class _Contest:
     lock: Lock
     machine: MachineSeen
     seen: Lease | None = None
+    refused: bool = False
 
     async def look(self) -> None:
         """Raises ``Held`` when the lease was renewed, or ends so late that nobody wants to wait for it."""
