@@ -9,16 +9,17 @@ from simulator.history import Record
 from simulator.leases import find_lease
 from simulator.world import World
 
-AT_CREATE = "taken at create"
-"""What the simulator writes on a lease that was granted with its machine: it does not say whose."""
-
 
 @dataclass
 class Alone:
-    """``holder_of`` tells how a deployer's leases are described; ``broken`` collects changes beside another's."""
+    """``holder_of`` tells how the leases of a deployer's present run are described, ``alive`` whether the run that is
+    described so is not over yet: what a run could not give back at its end is nobody's. ``broken`` collects changes
+    beside another's.
+    """
 
     world: World
     holder_of: Callable[[int], str]
+    alive: Callable[[str], bool]
     broken: list[str] = field(default_factory=list)
 
     def hear(self, record: Record) -> None:
@@ -35,7 +36,7 @@ class Alone:
     def _holders(self, app: str) -> Iterable[str]:
         machines = self.world.apps[app].machines.values() if app in self.world.apps else ()
         leases = (find_lease(self.world, machine) for machine in machines)
-        return (lease.description for lease in leases if lease and lease.description != AT_CREATE)
+        return (lease.description for lease in leases if lease and self.alive(lease.description))
 
 
 def _changes(record: Record) -> bool:

@@ -1,8 +1,8 @@
-"""Random histories with fresh seeds, and with pairs of faults: python -m tests.histories.soak MINUTES"""
+"""Random histories with fresh seeds, and with pairs of faults: python -m tests.histories.soak --minutes 60"""
 
 from __future__ import annotations
 
-import sys
+import argparse
 import time
 from collections import Counter
 from random import SystemRandom
@@ -42,5 +42,7 @@ def soak(minutes: float) -> Counter[str]:
 
 
 if __name__ == "__main__":
-    for name, count in sorted(soak(float(sys.argv[1])).items()):
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=60.0, help="for how long (default: 60)")
+    for name, count in sorted(soak(parser.parse_args().minutes).items()):
         print(f"{count:8}  {name}")

@@ -7,7 +7,7 @@ import pytest
 from providers.bluegreen.deploy import CannotLook
 from providers.bluegreen.outcome import Ending, Outcome
 from tests.histories.play import play
-from tests.histories.steps import Break, Calls, Cutover, Hand, Host, Pass, Script, Start, Suspend
+from tests.histories.steps import Break, Calls, Cutover, Hand, Host, Kill, Pass, Script, Start, Store, Suspend
 
 
 @pytest.mark.parametrize("cutover", ["handoff", "overlap"])
@@ -38,3 +38,25 @@ def test_a_rate_limit_does_not_make_a_machine_unreachable() -> None:
     contested = (Start(0, "destroy"), Calls(1, 3), Calls(0, 3), Calls(0, 2), Suspend(1))
     late = (Break(0, "408 applied", calls=6), Calls(1, 3), Calls(1, 1))
     play(Script(1401, "request", "handoff", last="v1", steps=(*begun, *asked, *contested, *late)))
+
+
+def test_a_machine_whose_lease_was_refused_is_held() -> None:
+    """Its host did not answer, and then nobody did: the run that could not ask who holds it went on beside that one."""
+    first = (
+        Start(0, "v1"),
+        Calls(0, 3),
+        Calls(1, 2),
+        Calls(0, 2),
+        Host("unreachable", 0),
+        Store("loses request"),
+    )
+    killed = (Kill(0, 5), Calls(1, 2), Calls(1, 1), Start(0, "v3"), Calls(1, 1), Calls(1, 3), Calls(0, 1))
+    again = (Calls(1, 1), Kill(1, 4), Calls(1, 3), Pass(3.0), Start(0, "v1"), Calls(1, 3), Start(0, "v2"))
+    beside = (
+        Calls(1, 3),
+        Break(1, "read timeout applied", 3, 30),
+        Calls(1, 1),
+        Break(0, "500 applied", 1, 5),
+    )
+    steps = (*first, *killed, *again, *beside, Calls(0, 3))
+    play(Script(19748, "stop", "handoff", last="v1", steps=steps))

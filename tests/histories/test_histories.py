@@ -4,7 +4,7 @@ Scripts are drawn first and played afterwards, by one driver inside one virtual 
 drive the platform's event loop from outside, step by step, which costs a good part of the time; as data a script
 shrinks as well, is printed as it is, and plays again without Hypothesis.
 
-``make test`` plays the same scripts every time. ``python -m tests.histories.soak MINUTES`` plays fresh ones.
+``make test`` plays the same scripts every time. ``make soak`` plays fresh ones.
 """
 
 from __future__ import annotations
