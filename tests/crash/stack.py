@@ -119,6 +119,6 @@ class Stack:
         return lane.environ | {
             "PULUMI_HOME": str(self.folder / "home"),
             "PULUMI_BACKEND_URL": f"file://{self.folder}",
-            "PULUMI_CONFIG_PASSPHRASE": "test",
+            "PULUMI_CONFIG_PASSPHRASE": "opens-the-state",
             "PULUMI_SKIP_UPDATE_CHECK": "true",
         }

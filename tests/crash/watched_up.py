@@ -41,7 +41,7 @@ def watching(folder: Path, count: int = 1) -> Iterator[Watched]:
         "PYTHONPATH": str(CHECKOUT),
         "PULUMI_HOME": str(folder / "home"),
         "PULUMI_BACKEND_URL": f"file://{folder}",
-        "PULUMI_CONFIG_PASSPHRASE": "test",
+        "PULUMI_CONFIG_PASSPHRASE": "opens-the-state",
         "PULUMI_SKIP_UPDATE_CHECK": "true",
     }
     with ExitStack() as stack:

@@ -34,7 +34,7 @@ class Stack:
         self.environ = self.platform.environ | {
             "PULUMI_HOME": str(self.folder / "home"),
             "PULUMI_BACKEND_URL": f"file://{self.folder}",
-            "PULUMI_CONFIG_PASSPHRASE": "test",
+            "PULUMI_CONFIG_PASSPHRASE": "opens-the-state",
             "PULUMI_SKIP_UPDATE_CHECK": "true",
         }
 
