@@ -7,9 +7,9 @@ import time
 from collections import Counter
 from random import SystemRandom
 
-from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import given, seed
 
-from tests.histories.scripts import scripts, with_pairs
+from tests.histories.scripts import playing, scripts, with_pairs
 from tests.histories.steps import Script
 from tests.histories.test_histories import played_or_told
 
@@ -25,13 +25,7 @@ def soak(minutes: float) -> Counter[str]:
         for drawn in (scripts, with_pairs):
 
             @seed(number)
-            @settings(
-                max_examples=AT_ONCE,
-                deadline=None,
-                database=None,
-                print_blob=False,
-                suppress_health_check=list(HealthCheck),
-            )
+            @playing(AT_ONCE)
             @given(drawn)
             def one(script: Script) -> None:
                 figures.update(played_or_told(script), played=1)

@@ -29,5 +29,5 @@ def wanted(wants: Wants, drain: Drain, cutover: Cutover) -> Spec:
         services=[{"internal_port": 8080, "checks": [_CHECK]}],
         drain={"type": drain},
         cutover=cutover,
-        deadlines={"create_new": "20s", "verify": "20s", "drain_old": "30s", "switch_routes": "20s"},
+        deadlines={"create_new": "10s", "verify": "10s", "drain_old": "15s", "switch_routes": "10s"},
     )
