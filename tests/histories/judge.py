@@ -44,6 +44,8 @@ class Judge:
     def ended(self, run: Run) -> None:
         """At the moment of its end, before anything else happens."""
         outcome = run.ended if isinstance(run.ended, Outcome) else None
+        if outcome and outcome.succeeded and outcome.serving:
+            self.history.claimed |= {machine.id for machine in outcome.serving.machines}
         if run is self.alone:
             self.closed = run
             if outcome:
@@ -67,7 +69,7 @@ class Judge:
         wrong = {key for key in disputed if self.history.changed.get(key, 0) < run.began}
         assert not wrong, f"{outcome.ending} claims {sorted(claimed)}, routed are {sorted(routed)}"
         if outcome.succeeded:
-            self.history.answered(run.began, claimed)
+            self.history.answered(run.began)
 
     def _check_silence(self, run: Run, outcome: Outcome) -> None:
         """No success where a machine was killed at its stop's deadline before it had saved."""

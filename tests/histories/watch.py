@@ -74,9 +74,8 @@ class Heard(WatchedHistory):
         committed = told.release(machine_id) in told.owners or machine_id in self.claimed
         return machine_id in self.by_hand and not committed
 
-    def answered(self, since: float, claimed: set[str]) -> None:
-        """A run that began then says that these serve: what others did before is no excuse any more."""
-        self.claimed |= claimed
+    def answered(self, since: float) -> None:
+        """A run that began then says that its cluster serves: what others did before is no excuse any more."""
         self.excused = {key for key in self.excused if self.changed[key] >= since} | self.sick
 
     def add(self, kind: str, **fields: Any) -> Record:
