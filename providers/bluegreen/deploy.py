@@ -80,7 +80,12 @@ async def _alone(ctx: Context, request: Request, scene: Scene) -> Outcome:
     """The deployment, once nobody else can change its machines: what was seen before that counts no more."""
     if scene.observation.seen:
         await _take_leases(ctx, scene)
-        scene = await _first_look(ctx, request)
+        before, scene = scene.observation, await _first_look(ctx, request)
+        if not scene.observation.seen:
+            gone = min(before.seen, key=lambda machine: machine.name)
+            raise CannotLook(
+                f"another run has removed machine {gone.id} ({gone.name}) meanwhile. When it has ended: pulumi up"
+            )
     run = Run(ctx, scene)
     if next_step(scene) is None:
         return _unchanged(run)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from providers.bluegreen import journal
 from providers.bluegreen.actions.together import each
+from providers.bluegreen.commits import known
 from providers.bluegreen.context import Context
 from providers.bluegreen.failures import GateFailed, only
 from providers.bluegreen.model import Observation, Release
@@ -79,7 +80,9 @@ async def _put_secrets(
 async def create(ctx: Context, scene: Scene, step: Step) -> Observation:
     """Create what is missing, by name: a name that exists answers 409, so a lost answer makes no second machine.
 
-    Where there was nothing to lease, the first name is the lock: it is created alone, and whoever has it goes on.
+    Where there was nothing to lease, the first name is the lock: it is created alone, and whoever has it goes on. Who
+    began while older machines were there counts on from their generation, and has another first name: so then everybody
+    looks who else is there.
     """
     existing = {machine.name for machine in scene.green}
     missing = [(name, region) for name, region in scene.intent.wanted.items() if name not in existing]
@@ -99,7 +102,10 @@ async def create(ctx: Context, scene: Scene, step: Step) -> Observation:
 
     alone = 1 if ctx.lock.empty else 0
     try:
-        created = await each(missing[:alone], one) + await each(missing[alone:], one)
+        created = await each(missing[:alone], one)
+        if created and not _alone(observation := await look(ctx, scene.observation), scene):
+            return observation
+        created += await each(missing[alone:], one)
     except ExceptionGroup as error:
         if not only(error, Ambiguous, Conflict):
             raise
@@ -108,6 +114,12 @@ async def create(ctx: Context, scene: Scene, step: Step) -> Observation:
     if not all(ours):
         return await look(ctx, scene.observation)
     return scene.observation.with_machines(*(machine for machine in ours if machine))
+
+
+def _alone(now: Observation, scene: Scene) -> bool:
+    """Whether all releases are those that this run began with, and its own. Else it stops when it wants the leases."""
+    began_with = {machine.release for machine in scene.observation.seen} | {scene.intent.release}
+    return known(now) and {machine.release for machine in now.seen} <= began_with
 
 
 async def _created_after_all(ctx: Context, scene: Scene, error: ExceptionGroup[Exception]) -> Observation:
