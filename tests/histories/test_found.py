@@ -7,7 +7,20 @@ import pytest
 from providers.bluegreen.deploy import CannotLook
 from providers.bluegreen.outcome import Ending, Outcome
 from tests.histories.play import play
-from tests.histories.steps import Break, Calls, Cutover, Hand, Host, Kill, Pass, Script, Start, Store, Suspend
+from tests.histories.steps import (
+    Boots,
+    Break,
+    Calls,
+    Cutover,
+    Hand,
+    Host,
+    Kill,
+    Pass,
+    Script,
+    Start,
+    Store,
+    Suspend,
+)
 
 
 @pytest.mark.parametrize("cutover", ["handoff", "overlap"])
@@ -60,3 +73,22 @@ def test_a_machine_whose_lease_was_refused_is_held() -> None:
     )
     steps = (*first, *killed, *again, *beside, Calls(0, 3))
     play(Script(19748, "stop", "handoff", last="v1", steps=steps))
+
+
+def test_who_finds_no_machine_in_a_gap_between_two_releases_does_not_deploy_beside_the_other_run() -> None:
+    """Both had waited for a dead run's leases; one destroyed what that had left, so the other saw a first deploy, counted
+    from generation 1, and its first machine had another name than the one that was the lock.
+    """
+    dead = (Boots("crash"), Start(0, "v3"), Calls(1, 1), Kill(0, 4), Calls(1, 3), Calls(0, 2))
+    both = (Start(0, "v3"), Start(1, "v2"), Pass(0.3), Calls(1, 3), Kill(0, 1), Calls(1, 1), Start(0, "v2"))
+    on = (
+        Calls(1, 3),
+        Kill(1, 4, applied=True),
+        Calls(1, 1),
+        Calls(0, 2),
+        Calls(1, 3),
+        Calls(0, 3),
+        Calls(0, 1),
+    )
+    steps = (*dead, *both, *on, Start(0, "v2"), Pass(3.0))
+    play(Script(441, "stop", "handoff", last="v2 env", steps=steps))
