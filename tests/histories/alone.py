@@ -1,4 +1,7 @@
-"""The rule of two deployers: who holds leases is the only one that changes anything, until they are given back."""
+"""The rule of two deployers: who holds leases is the only one that changes anything, until they are given back.
+
+But for one: a run that has found nothing to lease creates its first machine to see who else is there.
+"""
 
 from __future__ import annotations
 
@@ -21,13 +24,17 @@ class Alone:
     holder_of: Callable[[int], str]
     alive: Callable[[str], bool]
     broken: list[str] = field(default_factory=list)
+    _begun: set[str] = field(default_factory=set)
 
     def hear(self, record: Record) -> None:
         who = record["by"]
         if record["kind"] != "request" or who is None or not _changes(record):
             return
-        others = {held for held in self._holders(str(record["app"])) if held != self.holder_of(who)}
-        if others:
+        me = self.holder_of(who)
+        others = {held for held in self._holders(str(record["app"])) if held != me}
+        first = me not in self._begun and record["action"] == "create_machine"
+        self._begun.add(me)
+        if others and not first:
             self.broken.append(
                 f"deployer {who} did {record['method']} {record['path']} under a lease of {sorted(others)} "
                 f"(record {record['n']})"
@@ -40,5 +47,5 @@ class Alone:
 
 
 def _changes(record: Record) -> bool:
-    done = record["method"] != "GET" and record["status"] < 400
+    done = record["method"] != "GET" and record["status"] < 400 and record["action"] != "create_app"
     return done and not str(record["path"]).endswith("/lease")

@@ -76,8 +76,8 @@ def test_a_machine_whose_lease_was_refused_is_held() -> None:
 
 
 def test_who_finds_no_machine_in_a_gap_between_two_releases_does_not_deploy_beside_the_other_run() -> None:
-    """Both had waited for a dead run's leases; one destroyed what that had left, so the other saw a first deploy, counted
-    from generation 1, and its first machine had another name than the one that was the lock.
+    """Both had waited for a dead run's leases; one destroyed what that had left, so the other saw a first deploy, and
+    counted from generation 1: its first machine had another name than the one that was the lock.
     """
     dead = (Boots("crash"), Start(0, "v3"), Calls(1, 1), Kill(0, 4), Calls(1, 3), Calls(0, 2))
     both = (Start(0, "v3"), Start(1, "v2"), Pass(0.3), Calls(1, 3), Kill(0, 1), Calls(1, 1), Start(0, "v2"))
