@@ -27,6 +27,7 @@ from providers import inputs, outputs
 from providers.bluegreen import report
 from providers.bluegreen.context import Context
 from providers.bluegreen.deploy import CannotLook, Request, deploy, preview
+from providers.bluegreen.events import lines
 from providers.bluegreen.observe import app_is_gone
 from providers.bluegreen.plan import PlannedStep
 from providers.bluegreen.scene import Goal, awaiting
@@ -147,7 +148,7 @@ def _silent(line: str) -> None:
 
 def _in_context(spec: Spec, say: Say, work: Callable[[Context], Coroutine[Any, Any, T]]) -> T:
     async def main() -> T:
-        async with open_context(spec, say) as ctx:
+        async with open_context(spec, lines(say)) as ctx:
             return await work(ctx)
 
     try:

@@ -11,6 +11,7 @@ import httpx
 from pydantic import BaseModel, SecretStr
 
 from providers.bluegreen.context import Context
+from providers.bluegreen.events import Hear
 from providers.bluegreen.spec import Spec
 from providers.cancel import watch_cancel
 from providers.fly import connect
@@ -42,7 +43,7 @@ class NoToken(Exception):
 
 
 @asynccontextmanager
-async def open_context(spec: Spec, say: Callable[[str], None]) -> AsyncIterator[Context]:
+async def open_context(spec: Spec, hear: Hear) -> AsyncIterator[Context]:
     """A context over the real API and the real S3. Raises ``NoToken``.
 
     The token comes from the environment, never from stack config: Pulumi's refresh and destroy see the config of the
@@ -68,7 +69,7 @@ async def open_context(spec: Spec, say: Callable[[str], None]) -> AsyncIterator[
             prober=HttpProber(http, spec.url, spec.routing_probe),
             tunnels=tunnels,
             private=web,
-            say=say,
+            hear=hear,
             scrubber=scrubber,
             stop=_asked_to_stop(),
         )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import httpx
 
+from providers.bluegreen.events import Event, Hear, Kind, all_of
 from providers.bluegreen.holder import Holder
 from providers.bluegreen.lock import LEASE_S, Lock
 from providers.bluegreen.model import Ownership
@@ -27,7 +28,7 @@ StoreOf = Callable[[str], StateStore]
 
 @dataclass
 class Context:
-    """Everything that an action may use. ``now`` gives epoch seconds; ``say`` tells people one line.
+    """Everything that an action may use. ``now`` gives epoch seconds; ``hear`` is told all that happens.
 
     ``private`` asks through ``tunnels``; ``scrubber`` knows what no line may show.
     ``expected``: ids of machines that have to be there, because Pulumi's state has them. ``registered``:
@@ -45,7 +46,7 @@ class Context:
     prober: Prober
     tunnels: Tunnels
     private: httpx.AsyncClient
-    say: Callable[[str], None]
+    hear: Hear
     now: Callable[[], float] = time.time
     scrubber: Scrubber = field(default_factory=lambda: Scrubber(()))
     holder: Holder = field(default_factory=Holder)
@@ -62,8 +63,13 @@ class Context:
 
     def __post_init__(self) -> None:
         leases = Leases(self.api, self.spec.app)
+        self.hear = all_of(self.hear)
         self.lock = Lock(leases, self.holder, self.lease_s, self.say, self.now)
         self.api.fence = self.lock.headers
+
+    def say(self, text: str) -> None:
+        """Tell people one line."""
+        self.hear(Event(Kind.NOTE, self.now(), text))
 
     def scrub(self, text: str) -> str:
         """A line of anybody else's, fit to be shown: clean, and without secrets."""

@@ -13,6 +13,7 @@ from providers.bluegreen import failures
 from providers.bluegreen.commits import known, newest_committed
 from providers.bluegreen.conditions import blue_answers
 from providers.bluegreen.context import Context
+from providers.bluegreen.events import Event, Kind
 from providers.bluegreen.execute import Run
 from providers.bluegreen.failures import AwaitingApproval, Interrupted, StepFailed, TakenOver
 from providers.bluegreen.lock import LEASED_AT_ONCE, Held
@@ -61,6 +62,13 @@ async def deploy(ctx: Context, request: Request) -> Outcome:
     scene = await _first_look(ctx, request)
     if next_step(scene) is None:
         return _unchanged(Run(ctx, scene))
+    outcome = await _locked(ctx, request, scene)
+    ctx.hear(Event(Kind.ENDED, ctx.now(), outcome=outcome))
+    return outcome
+
+
+async def _locked(ctx: Context, request: Request, scene: Scene) -> Outcome:
+    """The deployment under leases on all machines, which are given back at its end."""
     outcome: Outcome | CannotLook
     async with anyio.create_task_group() as group:
         group.start_soon(ctx.lock.keep)

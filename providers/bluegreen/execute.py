@@ -18,12 +18,11 @@ from providers.bluegreen.lock import Held
 from providers.bluegreen.model import Observation, Phase, Release, Role
 from providers.bluegreen.observe import look
 from providers.bluegreen.outcome import PhaseTime
-from providers.bluegreen.plan import Step, next_step
+from providers.bluegreen.plan import Step, next_step, rollout
 from providers.bluegreen.polling import polling
 from providers.bluegreen.scene import Intent, Scene
+from providers.bluegreen.telling import Telling
 
-TELL_EVERY_S = 10.0
-"""How often a step that goes on says what it waits for, and how much time is left."""
 MOST_TRIES = 5
 """How often one step may be done without its row becoming done: more, and the world does not obey."""
 WAITS = frozenset(
@@ -53,6 +52,7 @@ class Run:
     scene: Scene
     phases: list[PhaseTime] = field(default_factory=list)
     window_s: float | None = None
+    _telling: Telling = field(init=False)
     _phase: Phase | None = None
     _entered: float = 0.0
     _window_opened: float | None = None
@@ -61,6 +61,7 @@ class Run:
     _known: frozenset[Release] = frozenset()
 
     def __post_init__(self) -> None:
+        self._telling = Telling(self.ctx)
         self._trusted = self.scene.observation
         self._known = frozenset(m.release for m in self.scene.observation.seen) | {self.scene.intent.release}
 
@@ -72,6 +73,7 @@ class Run:
     async def reach(self, intent: Intent) -> None:
         """Do step after step until none of ``intent`` is left. Raises ``StepFailed``, ``TakenOver``."""
         self.scene = replace(self.scene, intent=intent)
+        self._telling.phases = tuple(dict.fromkeys(step.phase for step in rollout(self.scene)))
         self.ctx.api.attempts = None  # from here on the phases' deadlines bound what is tried again
         tries: Counter[str] = Counter()
         just_looked = False
@@ -149,8 +151,14 @@ class Run:
     async def _perform(self, step: Step) -> None:
         if step.row.do is Do.CORDON and step.row.on is Role.BLUE and self._window_opened is None:
             self._window_opened = anyio.current_time()
-        self.ctx.say(f"{step.phase}: {step.name}{_where(step)}")
-        await self._within_deadline(step, lambda: ACTIONS[step.row.do](self.ctx, self.scene, step))
+        self._telling.step(step)
+        began = anyio.current_time()
+        try:
+            await self._within_deadline(step, lambda: ACTIONS[step.row.do](self.ctx, self.scene, step))
+        except (StepFailed, TakenOver) as error:
+            self._telling.failed(step, error, anyio.current_time() - began)
+            raise
+        self._telling.done(step, anyio.current_time() - began)
         if step.row.do is Do.PROVE_ROUTED and self._window_opened is not None:
             self.window_s = (self.window_s or 0) + anyio.current_time() - self._window_opened
             self._window_opened = None
@@ -163,7 +171,7 @@ class Run:
         try:
             with anyio.fail_after(due - anyio.current_time()):
                 async with anyio.create_task_group() as group:
-                    group.start_soon(self._tell_waits, step, due)
+                    group.start_soon(self._telling.waits, step, due)
                     if step.row.do in WAITS:
                         group.start_soon(self._watch_for_stop, step)
                     observation = await self._settled(act)
@@ -190,18 +198,6 @@ class Run:
                 raise
             return await self.look()
         return observation if known(observation) else await self.look()
-
-    async def _tell_waits(self, step: Step, due: float) -> None:
-        """Say what is waited for, again and again, so that no long step is silent."""
-        while True:
-            with anyio.move_on_after(TELL_EVERY_S):
-                await anyio.sleep_forever()
-            awaited = self.ctx.scrub(next(iter(self.ctx.waiting_for.values()), ""))
-            left = durations.text(round(due - anyio.current_time()))
-            more = f" (and {len(self.ctx.waiting_for) - 1} more)" if len(self.ctx.waiting_for) > 1 else ""
-            self.ctx.say(
-                f"{step.phase}: {step.name}: {left} left{awaited and f', waiting for {awaited}'}{more}"
-            )
 
     async def _watch_for_stop(self, step: Step) -> None:
         async for attempt in polling():
@@ -232,6 +228,7 @@ class Run:
         if phase is not self._phase:
             self._leave()
             self._phase, self._entered = phase, anyio.current_time()
+            self._telling.phase(phase)
 
     def _leave(self) -> None:
         """Close the books of the phase that has been running."""
@@ -239,13 +236,3 @@ class Run:
             took = anyio.current_time() - self._entered
             self.phases.append(PhaseTime(self._phase, self.ctx.now() - took, took))
             self._phase = None
-
-
-def _where(step: Step) -> str:
-    if step.row.on is Role.ALL and not step.destructive:
-        return ""
-    counts: dict[str, int] = {}
-    for machine in step.machines:
-        counts[machine.region] = counts.get(machine.region, 0) + 1
-    regions = ", ".join(f"{count} in {region}" for region, count in sorted(counts.items()))
-    return f": {regions}" if regions else ""

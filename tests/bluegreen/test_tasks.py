@@ -17,6 +17,7 @@ import pytest
 from providers.bluegreen import journal
 from providers.bluegreen.actions.tasks import CLEANUP_WITHIN_S, LOGS_WITHIN_S, TaskEnd, run_task
 from providers.bluegreen.context import Context
+from providers.bluegreen.events import lines
 from providers.bluegreen.failures import GateFailed
 from providers.bluegreen.model import Release
 from providers.fly import Ambiguous, Api, Conflict, Invalid, connect, errors
@@ -86,7 +87,13 @@ def context(api: Api, said: list[str]) -> Context:
     """What a task needs of a deployment's context."""
     unused = cast(Any, None)
     return Context(
-        api=api, spec=SPEC, store_of=unused, prober=unused, tunnels=unused, private=unused, say=said.append
+        api=api,
+        spec=SPEC,
+        store_of=unused,
+        prober=unused,
+        tunnels=unused,
+        private=unused,
+        hear=lines(said.append),
     )
 
 

@@ -11,6 +11,7 @@ import httpx
 
 from providers.bluegreen.context import Context
 from providers.bluegreen.deploy import Request, deploy
+from providers.bluegreen.events import lines
 from providers.bluegreen.failures import NotYet
 from providers.bluegreen.model import Answer
 from providers.bluegreen.outcome import Outcome
@@ -86,7 +87,7 @@ class Kit:
                     prober,
                     tunnels,
                     private,
-                    self._say,
+                    lines(self._say),
                     self.world.clock.now,
                 )
 

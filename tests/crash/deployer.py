@@ -22,6 +22,7 @@ import httpx
 from pydantic import TypeAdapter
 
 from providers.bluegreen.deploy import CannotLook, Request, deploy
+from providers.bluegreen.events import lines
 from providers.bluegreen.outcome import Outcome
 from providers.bluegreen.spec import Spec
 from providers.gates.routing import outside
@@ -42,7 +43,7 @@ async def run(order: dict[str, Any]) -> dict[str, Any]:
         owns_app=True,
     )
     try:
-        async with open_context(Spec.model_validate(order["spec"]), said.append) as ctx:
+        async with open_context(Spec.model_validate(order["spec"]), lines(said.append)) as ctx:
             ctx.lock.lease_s = order["lease_s"]
             outcome = await deploy(ctx, request)
     except CannotLook as error:

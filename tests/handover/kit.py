@@ -19,6 +19,7 @@ from demo.local import Platform
 from examples.players import Ack, Audit, Log, Players, audit, read_rooms
 from providers.bluegreen import lifecycle
 from providers.bluegreen.deploy import Request, deploy, preview
+from providers.bluegreen.events import lines
 from providers.bluegreen.lifecycle import Do
 from providers.bluegreen.outcome import Ending, Outcome
 from providers.bluegreen.report import plan_lines
@@ -111,7 +112,7 @@ class Deployer:
 
     async def deploy(self, image: str, *, goal: Any = "deploy", **changes: Any) -> Outcome:
         """One run, as ``pulumi up`` (or ``destroy``) makes it; what the last success said is Pulumi's state."""
-        async with open_context(self.spec(image, **changes), self.hear) as ctx:
+        async with open_context(self.spec(image, **changes), lines(self.hear)) as ctx:
             self.outcomes.append(await deploy(ctx, self._request(goal)))
         return self.outcomes[-1]
 
@@ -123,7 +124,7 @@ class Deployer:
 
     async def plan(self, image: str, **changes: Any) -> str:
         """What ``pulumi preview`` shows."""
-        async with open_context(self.spec(image, **changes), self.hear) as ctx:
+        async with open_context(self.spec(image, **changes), lines(self.hear)) as ctx:
             return "\n".join(plan_lines(*await preview(ctx, self._request("deploy"))))
 
     def _request(self, goal: Any) -> Request:

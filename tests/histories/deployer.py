@@ -11,6 +11,7 @@ import httpx
 
 from providers.bluegreen.context import Context
 from providers.bluegreen.deploy import CannotLook, Request, deploy
+from providers.bluegreen.events import lines
 from providers.bluegreen.holder import Holder
 from providers.bluegreen.outcome import Ending, Outcome
 from providers.bluegreen.scene import Goal
@@ -84,7 +85,7 @@ async def context(kit: Kit, run: Run) -> AsyncIterator[Context]:
                 ItsProber(process, RouteProber(kit.world, run.spec.app)),
                 tunnels,
                 client,
-                kit._say,
+                lines(kit._say),
                 kit.world.clock.now,
                 holder=run.holder,
             )

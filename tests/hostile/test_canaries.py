@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from providers import outputs, session
 from providers.bluegreen.context import Context
 from providers.bluegreen.deploy import CannotLook, Request, deploy
+from providers.bluegreen.events import lines
 from providers.bluegreen.outcome import Ending, Outcome
 from providers.bluegreen.spec import Spec
 from providers.fly import connect
@@ -78,7 +79,7 @@ async def real_context(
     patch.setattr(session, "connect", partial(connect, transport=api))
     patch.setattr(session, "open_store", lambda *_, **__: kit.store)
     patch.setattr(session, "_asked_to_stop", lambda: lambda: "")
-    async with session.open_context(wanted, kit.said.append) as ctx:
+    async with session.open_context(wanted, lines(kit.said.append)) as ctx:
         ctx.prober, ctx.now = RouteProber(kit.world, wanted.app), kit.world.clock.now
         async with httpx.AsyncClient(transport=PrivateNetwork(kit.runtime)) as private:
             ctx.private = private

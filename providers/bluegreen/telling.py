@@ -1,0 +1,71 @@
+"""A run's steps as events: which phase of how many, what is waited for, how long it took."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import anyio
+
+from providers.bluegreen import durations
+from providers.bluegreen.context import Context
+from providers.bluegreen.events import Event, Kind
+from providers.bluegreen.failures import StepFailed, TakenOver
+from providers.bluegreen.model import Phase, Role
+from providers.bluegreen.plan import Step
+
+TELL_EVERY_S = 10.0
+"""How often a step that goes on says what it waits for, and how much time is left."""
+
+
+@dataclass
+class Telling:
+    """What one run tells. ``phases``: those that it will go through, as far as is known."""
+
+    ctx: Context
+    phases: tuple[Phase, ...] = ()
+
+    def phase(self, phase: Phase) -> None:
+        self._tell(Kind.PHASE, phase)
+
+    def step(self, step: Step) -> None:
+        self._of(Kind.STEP, step, text=f"{step.phase}: {step.name}{_where(step)}")
+
+    def done(self, step: Step, took_s: float) -> None:
+        self._of(Kind.DONE, step, took_s=took_s)
+
+    def failed(self, step: Step, error: StepFailed | TakenOver, took_s: float) -> None:
+        self._of(Kind.FAILED, step, awaited=error.failure.reasons, took_s=took_s)
+
+    async def waits(self, step: Step, due: float) -> None:
+        """Tell what is waited for, again and again, so that no long step is silent. ``due``: by the loop's clock."""
+        while True:
+            with anyio.move_on_after(TELL_EVERY_S):
+                await anyio.sleep_forever()
+            awaited = tuple(map(self.ctx.scrub, self.ctx.waiting_for.values()))
+            left_s = due - anyio.current_time()
+            more = f" (and {len(awaited) - 1} more)" if len(awaited) > 1 else ""
+            what = f", waiting for {awaited[0]}{more}" if awaited else ""
+            text = f"{step.phase}: {step.name}: {durations.text(round(left_s))} left{what}"
+            self._of(Kind.WAITING, step, text=text, awaited=awaited, left_s=left_s)
+
+    def _of(self, kind: Kind, step: Step, **more: Any) -> None:
+        names = tuple(machine.name for machine in step.machines)
+        row = step.row
+        self._tell(kind, row.phase, step=step.name, gate=row.gate, commit=row.commit, machines=names, **more)
+
+    def _tell(self, kind: Kind, phase: Phase, **more: Any) -> None:
+        """A phase that was not foreseen, such as the way back, is not counted."""
+        number = self.phases.index(phase) + 1 if phase in self.phases else 0
+        of = len(self.phases) if number else 0
+        self.ctx.hear(Event(kind, self.ctx.now(), phase=phase, number=number, of=of, **more))
+
+
+def _where(step: Step) -> str:
+    if step.row.on is Role.ALL and not step.destructive:
+        return ""
+    counts: dict[str, int] = {}
+    for machine in step.machines:
+        counts[machine.region] = counts.get(machine.region, 0) + 1
+    regions = ", ".join(f"{count} in {region}" for region, count in sorted(counts.items()))
+    return f": {regions}" if regions else ""
