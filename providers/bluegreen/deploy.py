@@ -27,6 +27,8 @@ from providers.bluegreen.spec_gates import StateProof
 
 LOOK_DEADLINE_S = 60.0
 LOCK_DEADLINE_S = 60.0
+MOST_LOOKS = 3
+"""How often all machines are leased that were seen, and others are there by then."""
 _GONE = Unknown.CONTRADICTED
 
 
@@ -87,13 +89,7 @@ async def _locked(ctx: Context, request: Request, scene: Scene) -> Outcome:
 async def _alone(ctx: Context, request: Request, scene: Scene) -> Outcome:
     """The deployment, once nobody else can change its machines: what was seen before that counts no more."""
     if scene.observation.seen:
-        await _take_leases(ctx, scene)
-        before, scene = scene.observation, await _first_look(ctx, request)
-        if not scene.observation.seen:
-            gone = min(before.seen, key=lambda machine: machine.name)
-            raise CannotLook(
-                f"another run has removed machine {gone.id} ({gone.name}) meanwhile. When it has ended: pulumi up"
-            )
+        scene = await _seen_alone(ctx, request, scene)
     run = Run(ctx, scene)
     if next_step(scene) is None:
         return _unchanged(run)
@@ -106,6 +102,22 @@ async def _alone(ctx: Context, request: Request, scene: Scene) -> Outcome:
         return await _run(run, scene)
     except TakenOver as taken:
         return _outcome(run, Ending.TAKEN_OVER, taken.failure)
+
+
+async def _seen_alone(ctx: Context, request: Request, scene: Scene) -> Scene:
+    """A scene of which every machine is leased: what is decided on is not another's work that goes on."""
+    for _ in range(MOST_LOOKS):
+        before = scene.observation.seen
+        await _take_leases(ctx, scene)
+        scene = await _first_look(ctx, request)
+        if not scene.observation.seen:
+            gone = min(before, key=lambda machine: machine.name)
+            raise CannotLook(
+                f"another run has removed machine {gone.id} ({gone.name}) meanwhile. When it has ended: pulumi up"
+            )
+        if ctx.lock.covers(scene.observation.seen):
+            return scene
+    raise CannotLook("other runs go on changing its machines. When they have ended: pulumi up")
 
 
 async def _take_leases(ctx: Context, scene: Scene) -> None:
@@ -175,7 +187,8 @@ async def _settle(run: Run, first: Scene, failed: StepFailed) -> Outcome:
         scene = await _look_after(run, failure)
     except CannotLook as error:
         return _outcome(run, Ending.UNKNOWN, _with(failure, f"and then {error}"))
-    if scene.owner is None and newest_committed(scene.observation):
+    others = scene.owner is None and newest_committed(scene.observation)
+    if others or run.strange(scene.observation):
         return _outcome(
             run, Ending.UNKNOWN, _with(failure, "the world is not the one that this run began with")
         )

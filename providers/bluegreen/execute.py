@@ -138,9 +138,12 @@ class Run:
 
     def _must_know_all(self, now: Observation) -> None:
         """Who has made another release has taken over. Raises ``Held``."""
-        strange = sorted({machine.release for machine in now.seen} - self._known)
-        if strange:
+        if strange := self.strange(now):
             raise Held(f"while this run held no lease, another one made release {strange[0]}")
+
+    def strange(self, now: Observation) -> list[Release]:
+        """Releases that were not there when this run began, and are not its own."""
+        return sorted({machine.release for machine in now.seen} - self._known)
 
     def _must_miss_none(self, now: Observation) -> None:
         """So has who has removed machines meanwhile. Raises ``Held``."""

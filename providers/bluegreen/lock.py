@@ -101,7 +101,11 @@ class Lock:
             raise Lapsed(call, _LAPSED)
 
     def covers(self, machines: Iterable[MachineSeen]) -> bool:
-        return all(self._valid(machine.id) or machine.id in self._without for machine in machines)
+        return all(self._valid(machine.id) or self._cannot_be_leased(machine) for machine in machines)
+
+    def _cannot_be_leased(self, machine: MachineSeen) -> bool:
+        """Until its host answers again."""
+        return machine.id in self._without and not machine.readable
 
     async def cover(self, machines: Sequence[MachineSeen]) -> None:
         """Lease what is not leased yet. Raises ``Held`` when somebody else holds one, and is alive.
@@ -129,7 +133,7 @@ class Lock:
                 with attempt:
                     await self._try_to_take(machine, contest)
         except FlyError:
-            if contest.refused or (machine.readable and not machine.lost):
+            if contest.refused or machine.readable or await contest.held():
                 raise
             self._without.add(machine.id)
 
@@ -249,7 +253,7 @@ class _Contest:
             lease = await self.lock.leases.get(self.machine.id)
         except NotFound:
             return
-        if str(self.lock.holder) in lease.description:
+        if self._ours(lease):
             return  # our own, of which the answer was lost
         if self.seen is None:
             self.seen = lease
@@ -257,6 +261,17 @@ class _Contest:
         worth = lease.expires_at - self.lock.now() <= NOT_WORTH_WAITING * self.lock.ttl_s
         if not worth or lease.expires_at > self.seen.expires_at:
             raise Held(f"{self._told(lease)}, and that run is alive" if worth else self._told(lease))
+
+    async def held(self) -> bool:
+        """Whether another's lease is known to be on the machine."""
+        try:
+            lease = await self.lock.leases.get(self.machine.id)
+        except FlyError:
+            return False
+        return not self._ours(lease)
+
+    def _ours(self, lease: Lease) -> bool:
+        return str(self.lock.holder) in lease.description
 
     def _told(self, lease: Lease) -> str:
         holder = clean(lease.description or lease.owner).strip()[:TEXT_CAP] or "somebody"

@@ -1,6 +1,7 @@
 """The rule of two deployers: who holds leases is the only one that changes anything, until they are given back.
 
-But for one: a run that has found nothing to lease creates its first machine to see who else is there.
+But for one: a run that has nothing to lease creates a first machine, unrouted, to see who else is there. And who has
+some leases only, waits for the others, and has changed nothing, is not at work yet.
 """
 
 from __future__ import annotations
@@ -24,28 +25,40 @@ class Alone:
     holder_of: Callable[[int], str]
     alive: Callable[[str], bool]
     broken: list[str] = field(default_factory=list)
-    _begun: set[str] = field(default_factory=set)
+    _acting: set[str] = field(default_factory=set)
 
     def hear(self, record: Record) -> None:
         who = record["by"]
-        if record["kind"] != "request" or who is None or not _changes(record):
+        if who is None or not _changes(record):
             return
-        me = self.holder_of(who)
-        others = {held for held in self._holders(str(record["app"])) if held != me}
-        first = me not in self._begun and record["action"] == "create_machine"
-        self._begun.add(me)
-        if others and not first:
+        holders, me = set(self._holders()), self.holder_of(who)
+        first = me not in holders and record.get("action") == "create_machine"
+        if first:
+            return
+        others = holders - {me}
+        beside = others & self._acting if me in holders else others
+        self._acting.add(me)
+        if beside:
             self.broken.append(
-                f"deployer {who} did {record['method']} {record['path']} under a lease of {sorted(others)} "
-                f"(record {record['n']})"
+                f"deployer {who} did {_what(record)} under a lease of {sorted(beside)} (record {record['n']})"
             )
 
-    def _holders(self, app: str) -> Iterable[str]:
-        machines = self.world.apps[app].machines.values() if app in self.world.apps else ()
+    def _holders(self) -> Iterable[str]:
+        machines = (machine for app in self.world.apps.values() for machine in app.machines.values())
         leases = (find_lease(self.world, machine) for machine in machines)
         return (lease.description for lease in leases if lease and self.alive(lease.description))
 
 
 def _changes(record: Record) -> bool:
-    done = record["method"] != "GET" and record["status"] < 400 and record["action"] != "create_app"
+    """A machine's destruction counts when it begins: it is out of every list then, and its answer comes later."""
+    if record["kind"] == "machine":
+        return bool(record["state"] == "destroying" and record["by"] is not None)
+    if record["kind"] != "request" or record["action"] in ("create_app", "delete_machine"):
+        return False
+    done = record["method"] != "GET" and record["status"] < 400
     return done and not str(record["path"]).endswith("/lease")
+
+
+def _what(record: Record) -> str:
+    destroys = record["kind"] == "machine"
+    return f"destroy {record['name']}" if destroys else f"{record['method']} {record['path']}"

@@ -92,3 +92,44 @@ def test_who_finds_no_machine_in_a_gap_between_two_releases_does_not_deploy_besi
     )
     steps = (*dead, *both, *on, Start(0, "v2"), Pass(3.0))
     play(Script(441, "stop", "handoff", last="v2 env", steps=steps))
+
+
+def test_an_app_that_was_said_to_be_absent_and_serves_is_no_aborted_first_deploy() -> None:
+    """It claimed that nothing serves, because it had never read who owns the state."""
+    begun = (
+        Start(1, "v2 env"),
+        Break(0, "refused", calls=6),
+        Calls(0, 3),
+        Start(1, "v2"),
+        Break(0, "404", 2),
+    )
+    killed = (Pass(0.05), Calls(1, 1), Calls(1, 2), Calls(1, 1), Kill(1, 2), Calls(1, 3))
+    blind = (Start(1, "v2 env"), Break(1, "404", calls=2), Pass(1.0))
+    play(Script(207, "stop", "handoff", last="v1", steps=(*begun, *killed, *blind)))
+
+
+def test_what_is_decided_is_decided_on_machines_that_are_leased() -> None:
+    """While it waited for the leases of one cluster, another run removed that, and made a second one. Of this it saw
+    the beginning, waited until it served, took its leases, and destroyed it as a leftover.
+    """
+    first = (
+        Start(1, "v2 env"),
+        Break(1, "403", 3, 2),
+        Calls(1, 1),
+        Start(1, "v2 env"),
+        Calls(1, 5),
+        Calls(0, 4),
+        Calls(1, 2),
+    )
+    gone = (
+        Pass(1.0),
+        Start(1, "v3"),
+        Pass(33.0),
+        Hand("destroy", 1),
+        Start(1, "destroy"),
+        Calls(0, 3),
+        Pass(30.0),
+    )
+    killed = (Boots("slow"), Start(1, "v3"), Pass(0.3), Calls(0, 6), Kill(0, 0))
+    both = (Start(1, "v3"), Pass(0.3), Calls(0, 3), Start(0, "v2"), Pass(30.0))
+    play(Script(48054, "stop", "handoff", last="v2 env", steps=(*first, *gone, *killed, *both)))

@@ -105,6 +105,9 @@ class Heard(WatchedHistory):
     def _note_hand(self, record: Record) -> None:
         """Until a deployer uncordons it itself, or has cordoned it and the proxy knows."""
         key, by, why = record["machine_id"], record["by"], record["why"]
+        before = self.promises.told.machines.get(key)
+        if by == HAND and why == "uncordon" and before and not before["cordoned"]:
+            return
         if by == HAND and why in ("uncordon", "start"):
             self.by_hand.add(key)
             self._leaving.discard(key)

@@ -17,8 +17,13 @@ def one_cluster_is_routed(told: Told, record: Record) -> str:
 
 
 def the_window_opens_when_green_is_verified(told: Told, record: Record) -> str:
-    """Also what keeps green from being cordoned after its commit: then there is no other verified cluster."""
+    """Also what keeps green from being cordoned after its commit: then there is no other verified cluster.
+
+    Under overlap green is routed before its commit, and on a first deploy there is no other when it is given up.
+    """
     if record["kind"] != "machine" or not told.cordons(record) or told.goal == "destroy":
+        return ""
+    if not told.rules.handoff and told.failed and not _others(told, record["release"]):
         return ""
     serves = record["machine_id"] in told.routed and record["release"] and _by_a_deployer(told, record)
     if not serves or any(_verified(told, release) for release in _others(told, record["release"])):
