@@ -26,7 +26,10 @@ class Apps:
         await self.api.send(call, name, body={"name": name, "org_slug": org})
 
     async def delete(self, name: str) -> None:
-        """Delete the app with all that is in it; one that is gone already, by a lost answer too, is fine."""
-        call = Call("app.delete", "DELETE", f"/apps/{name}", safe_to_repeat=True)
+        """Delete the app with all that is in it; one that is gone already is fine.
+
+        Not to be repeated blindly: somebody else may have made the app anew, with machines, by then.
+        """
+        call = Call("app.delete", "DELETE", f"/apps/{name}", safe_to_repeat=False)
         with contextlib.suppress(NotFound):
             await self.api.send(call, name, params={"force": "true"})

@@ -14,7 +14,7 @@ from providers.bluegreen.model import GONE, MachineSeen, Observation, Warm
 from providers.bluegreen.plan import Step
 from providers.bluegreen.polling import polling
 from providers.bluegreen.scene import Scene
-from providers.fly import NotFound
+from providers.fly import Ambiguous, Machine, NotFound
 
 
 async def destroy(ctx: Context, scene: Scene, step: Step) -> Observation:
@@ -62,11 +62,25 @@ async def keep_warm(ctx: Context, scene: Scene, step: Step) -> Observation:
 
 
 async def delete_app(ctx: Context, scene: Scene, step: Step) -> Observation:
-    """Only an app without any machine: those that are not ours stay, and so does the app around them."""
-    strangers = await ctx.machines.list()
+    """Only an app without any machine: those that are not ours stay, and so does the app around them.
+
+    Before each attempt it is looked again, or a repeated call could end an app that somebody has made anew.
+    """
+    asked, strangers = False, list[Machine]()
+    async for attempt in polling():
+        with attempt:
+            try:
+                strangers = await ctx.machines.list()
+                if not strangers:
+                    await ctx.apps.delete(ctx.spec.app)
+            except NotFound:
+                if not asked:
+                    raise
+            except Ambiguous:
+                asked = True
+                raise NotYet from None
     if strangers:
         names = ", ".join(f"{machine.id} ({machine.name})" for machine in strangers[:5])
         ctx.say(f"app {ctx.spec.app} stays: machines that are not ours are in it: {names}")
         return replace(scene.observation, app_kept=True)
-    await ctx.apps.delete(ctx.spec.app)
     return replace(scene.observation, app_exists=False)
