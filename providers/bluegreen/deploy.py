@@ -154,8 +154,8 @@ async def _first_look(ctx: Context, request: Request) -> Scene:
     try:
         with anyio.fail_after(LOOK_DEADLINE_S):
             observation = await look(ctx)
-            if request.goal == "destroy" and observation.app_exists is _GONE and await app_is_gone(ctx):
-                observation = Observation(app_exists=False, machines=())
+            if request.goal == "destroy" and observation.app_exists is not True:
+                observation = await _absent(ctx)
     except TimeoutError:
         raise CannotLook(f"the Machines API did not answer within {LOOK_DEADLINE_S:g} s") from None
     except Exception as error:  # noqa: BLE001 - raised without its cause, which may quote secrets
@@ -177,6 +177,12 @@ async def _first_look(ctx: Context, request: Request) -> Scene:
         remove_app=remove_app,
     )
     return Scene(intent, observation)
+
+
+async def _absent(ctx: Context) -> Observation:
+    """Nothing is left to be destroyed: a single 404 proves less than that."""
+    gone = await app_is_gone(ctx)
+    return Observation(False, ()) if gone else Observation(_GONE, _GONE)
 
 
 async def _settle(run: Run, first: Scene, failed: StepFailed) -> Outcome:

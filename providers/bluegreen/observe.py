@@ -35,11 +35,13 @@ async def look(ctx: Context, before: Observation | None = None) -> Observation:
     before = before or Observation()
     known = () if isinstance(before.machines, Unknown) else before.machines
     expected = {machine.id for machine in known} | ctx.expected
+    there = before.app_exists is True
     try:
         await ctx.apps.get(ctx.spec.app)
+        there = True
         listed = {machine.id: machine for machine in await ctx.machines.list()}
     except NotFound:
-        if expected or before.app_exists is True:
+        if expected or there:
             return replace(before, app_exists=Unknown.CONTRADICTED, machines=Unknown.CONTRADICTED)
         return await _with_record(ctx, replace(before, app_exists=False, machines=()))
     for machine_id in sorted(expected - listed.keys()):

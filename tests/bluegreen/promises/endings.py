@@ -42,7 +42,10 @@ def the_claim_is_what_is_routed(told: Told, end: End) -> str:
 
 
 def the_owner_is_what_the_store_says(told: Told, end: End) -> str:
+    """Nobody owns it where the owner was destroyed on purpose."""
     if end.outcome is None or end.says(Ending.UNKNOWN, Ending.DESTROYED) or not told.owners:
+        return ""
+    if end.outcome.owner is None and not told.cluster(told.owners[-1]):
         return ""
     owner = str(end.outcome.owner)
     return "" if owner == told.owners[-1] else f"{owner} is said to own the state, and {told.owners[-1]} does"
@@ -55,8 +58,8 @@ def unknown_destroys_nothing(told: Told, end: End) -> str:
 
 
 def a_named_ending_leaves_a_whole_cluster(told: Told, end: End) -> str:
-    """Once there was one."""
-    left = end.says(*_WHOLE) and told.ever_routed and told.goal == "deploy" and not told.whole
+    """Once there was one, and it was not to be destroyed."""
+    left = end.says(*_WHOLE) and told.ever_routed - told.unwanted and told.goal == "deploy" and not told.whole
     return "no whole cluster is routed" if left and not told.excused else ""
 
 

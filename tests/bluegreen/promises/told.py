@@ -35,6 +35,7 @@ class Told:
     ``before`` is what was told of a machine before the record that is read now. ``in_use``: ids of machines that were
     routed since they booted, so that users may hold sockets to them, cordoned or not. ``excused``: ids that somebody
     else than a deployer changes. ``wanted``: how many machines the present run wants, ``most`` any run so far.
+    ``unwanted``: ids of those that a run destroyed that was to destroy everything.
     """
 
     rules: Rules = field(default_factory=Rules)
@@ -54,6 +55,7 @@ class Told:
     most: int = 0
     writes: list[str] = field(default_factory=list)
     destroyed: list[str] = field(default_factory=list)
+    unwanted: set[str] = field(default_factory=set)
     failed: bool = False
 
     def begin(self, goal: str, wanted: int) -> None:
@@ -86,6 +88,8 @@ class Told:
             self.cordoned_since.add(key)
         if self.destroys(record) and self.failed:
             self.destroyed.append(key)
+        if self.destroys(record) and self.goal == "destroy":
+            self.unwanted.add(key)
 
     def _read_routes(self, record: Record) -> None:
         self.routed = frozenset(record["machine_ids"])
