@@ -13,19 +13,16 @@ from tests.crash.site import V1, V2
 from tests.crash.story import Point, open_story
 from tests.figures import Figures
 
-CREATE = Point("first create", "POST", "/v1/apps/rooms/machines")
 STOP = Point("stop blue", "POST", "/stop")
 COMMIT = Point("commit", "PUT", "/owners/")
 ORPHANS = {
     "creating": (
         Point("first create, not done", "POST", "/v1/apps/rooms/machines", "before"),
-        CREATE,
         Point("wait until started", "GET", "/wait"),
     ),
-    "draining": (Point("cordon blue", "POST", "/cordon"), STOP, Point("proof", "GET", "/manifests/")),
+    "draining": (Point("cordon blue", "POST", "/cordon"), Point("proof", "GET", "/manifests/")),
     "switching": (
         Point("commit, not done", "PUT", "/owners/", "before"),
-        COMMIT,
         Point("route green", "POST", "/uncordon"),
     ),
     "retiring": (
@@ -33,7 +30,7 @@ ORPHANS = {
         Point("destroy blue", "DELETE", "/machines/"),
     ),
 }
-OF_A_HOST = (CREATE, STOP, COMMIT)
+OF_A_HOST = (STOP, COMMIT)
 
 
 @pytest.mark.anyio
