@@ -22,6 +22,8 @@ _NEXT = {
     Ending.UNKNOWN: "Nothing was destroyed for it; the next run looks again, and finishes or undoes.",
 }
 
+_DRAINS = frozenset({Do.STOP, Do.QUIESCE, Do.READ_EXITS})
+
 
 def machines(counts: dict[str, int]) -> str:
     """``{"ams": 2, "iad": 2}`` → ``"4 machines (ams 2, iad 2)"``."""
@@ -42,7 +44,7 @@ def plan_lines(scene: Scene, steps: list[PlannedStep]) -> list[str]:
         deadline = durations.text(intent.spec.deadline_s(phase))
         lines.append(f"  {phase} (within {deadline})")
         lines += [f"    {_step_line(step, intent.spec)}" for step in group]
-    return lines + [f"  {note}" for note in _notes(scene, steps)]
+    return lines + [f"  {note}" for note in notes(scene, steps)]
 
 
 def _step_line(step: PlannedStep, spec: Spec) -> str:
@@ -65,22 +67,35 @@ def _detail(step: PlannedStep, spec: Spec) -> str:
     return told.get(step.do, "")
 
 
+def notes(scene: Scene, steps: list[PlannedStep]) -> list[str]:
+    """What people should know before it runs."""
+    return list(_notes(scene, steps))
+
+
 def _notes(scene: Scene, steps: list[PlannedStep]) -> Iterator[str]:
     """What this rollout does not promise, and what follows from it, said before it runs."""
     doing = {step.do for step in steps}
     yield from _of_warm(scene, doing)
     if Do.AWAIT_APPROVAL in doing:
         yield "note: ends with green verified and unrouted; goes on once approved_release names its release"
-    drained = doing & {Do.STOP, Do.QUIESCE, Do.READ_EXITS}
-    if not scene.blue or not drained:
+    if not scene.blue or not doing & _DRAINS:
         return
     if scene.intent.cutover == "overlap":
         yield "note: overlap routes green while blue still runs; saved state is not proven"
         return
     yield from _of_the_drain(scene)
+    if longest_s := window_s(scene, steps):
+        longest = f"blue's drain and a moment, {durations.text(longest_s)} at most"
+        yield f"handoff window: blue's first cordon to green's first answer; {longest}"
+
+
+def window_s(scene: Scene, steps: list[PlannedStep]) -> float | None:
+    """The declared handoff window, in seconds at most; ``None`` where the rollout has none."""
+    drains = any(step.do in _DRAINS for step in steps)
+    if not scene.blue or not drains or scene.intent.cutover == "overlap":
+        return None
     spec = scene.intent.spec
-    longest = durations.text(spec.deadline_s(Phase.DRAIN_OLD) + spec.deadline_s(Phase.SWITCH_ROUTES))
-    yield f"handoff window: blue's first cordon to green's first answer; blue's drain and a moment, {longest} at most"
+    return spec.deadline_s(Phase.DRAIN_OLD) + spec.deadline_s(Phase.SWITCH_ROUTES)
 
 
 def _of_warm(scene: Scene, doing: set[Do]) -> Iterator[str]:
