@@ -27,21 +27,19 @@ from providers import inputs, outputs
 from providers.bluegreen import report
 from providers.bluegreen.context import Context
 from providers.bluegreen.deploy import CannotLook, Request, deploy, preview
-from providers.bluegreen.events import lines
+from providers.bluegreen.events import Event, Hear
 from providers.bluegreen.observe import app_is_gone
 from providers.bluegreen.plan import PlannedStep
 from providers.bluegreen.scene import Goal, awaiting
 from providers.bluegreen.spec import Spec
 from providers.console import Say, console
+from providers.partial import DeploymentFailed, Reached, told_to_engine
+from providers.progress import progress
 from providers.session import NoToken, open_context
 
 Props = dict[str, Any]
 T = TypeVar("T")
 DEFAULT_ORG = Spec.model_fields["org"].default
-
-
-class DeploymentFailed(Exception):
-    """What Pulumi prints when a deployment did not reach its end."""
 
 
 class BlueGreenFlyAppProvider(ResourceProvider):
@@ -63,7 +61,8 @@ class BlueGreenFlyAppProvider(ResourceProvider):
 
     def create(self, props: Props) -> CreateResult:
         spec = inputs.parse(props)
-        return CreateResult(spec.app, props | _run(spec, _request("deploy", {}), {}))
+        with told_to_engine():
+            return CreateResult(spec.app, props | _run(spec, _request("deploy", {}), {}, props))
 
     def update(self, id_: str, olds: Props, news: Props) -> UpdateResult:
         spec = inputs.parse(news)
@@ -71,19 +70,23 @@ class BlueGreenFlyAppProvider(ResourceProvider):
         secrets = inputs.changed_secrets(before, spec) | outputs.blue_secrets_of(olds)
         proof = before.state_proof if before else None
         request = _request("deploy", olds, previous_secrets=secrets, previous_proof=proof)
-        return UpdateResult(news | _run(spec, request, olds))
+        with told_to_engine():
+            return UpdateResult(news | _run(spec, request, olds, news))
 
     def read(self, id_: str, props: Props) -> ReadResult:
         spec = inputs.parse(props)
-        if _in_context(spec, _silent, app_is_gone):
-            return ReadResult(None, {})
-        scene, steps = _in_context(spec, _silent, lambda ctx: preview(ctx, _request("deploy", props)))
+        with told_to_engine():
+            if _in_context(spec, _silent, app_is_gone):
+                return ReadResult(None, {})
+            scene, steps = _in_context(spec, _silent, lambda ctx: preview(ctx, _request("deploy", props)))
         unfinished = steps[0].phase if steps else None
         seen = outputs.of_observation(spec, scene.serving, props, unfinished)
         return ReadResult(id_, props | seen | outputs.of_pending(awaiting(scene)))
 
     def delete(self, id_: str, props: Props) -> None:
-        _run(inputs.parse(props), _request("destroy", props, owns_app=bool(props.get("app_created"))), props)
+        request = _request("destroy", props, owns_app=bool(props.get("app_created")))
+        with told_to_engine():
+            _run(inputs.parse(props), request, props, props)
 
 
 def _request(goal: Goal, olds: Mapping[str, Any], **more: Any) -> Request:
@@ -132,23 +135,27 @@ def _show_plan(spec: Spec, request: Request, say: Say) -> list[PlannedStep]:
     return steps
 
 
-def _run(spec: Spec, request: Request, olds: Mapping[str, Any]) -> Props:
-    with console() as say:
-        outcome = _in_context(spec, say, lambda ctx: deploy(ctx, request))
+def _run(spec: Spec, request: Request, olds: Mapping[str, Any], news: Mapping[str, Any]) -> Props:
+    """The outputs that the deployment reached. Raises ``DeploymentFailed``, with those that it reached all the same."""
+    secrets = request.previous_secrets
+    with console() as row:
+        outcome = _in_context(spec, progress(row), lambda ctx: deploy(ctx, request))
         text = report.outcome_text(spec.app, outcome)
         if not outcome.succeeded:
-            raise DeploymentFailed(text)
-        say(text)
-    return outputs.of_outcome(spec, outcome, olds, request.previous_secrets)
+            deploys = request.goal == "deploy"  # of a destroy that failed, Pulumi keeps all that it knew
+            reached = outputs.of_failure(spec, outcome, olds, news, secrets) if deploys else None
+            raise DeploymentFailed(text, Reached(spec.app, reached) if reached else None)
+        row(text)
+    return outputs.of_outcome(spec, outcome, olds, secrets)
 
 
-def _silent(line: str) -> None:
+def _silent(event: Event) -> None:
     """For looks that people did not ask for."""
 
 
-def _in_context(spec: Spec, say: Say, work: Callable[[Context], Coroutine[Any, Any, T]]) -> T:
+def _in_context(spec: Spec, hear: Hear, work: Callable[[Context], Coroutine[Any, Any, T]]) -> T:
     async def main() -> T:
-        async with open_context(spec, lines(say)) as ctx:
+        async with open_context(spec, hear) as ctx:
             return await work(ctx)
 
     try:

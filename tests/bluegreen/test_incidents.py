@@ -169,7 +169,7 @@ def test_a_deploy_that_did_not_succeed_does_not_exit_with_0(
     assert not Outcome(ending, None).succeeded
     monkeypatch.setattr(resource, "_in_context", lambda *_: Outcome(ending, None))
     with pytest.raises(resource.DeploymentFailed):
-        resource._run(SPEC1, resource._request("deploy", {}), {})
+        resource._run(SPEC1, resource._request("deploy", {}), {}, {})
 
 
 def test_an_aborted_rotation_gives_blue_its_own_secrets_back() -> None:
