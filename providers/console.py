@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import os
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,6 +21,7 @@ import grpc
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc
 
 Say = Callable[[str], None]
+TERMINAL = "/dev/tty"
 Show = Callable[[str, bool], None]
 """Shows a line; ``True``: only until the next one, where somebody watches, and not at all elsewhere."""
 
@@ -29,6 +31,7 @@ class Row:
 
     def __init__(self, pool: ThreadPoolExecutor, show: Show) -> None:
         self._pool, self._show = pool, show
+        self._watched = somebody_watches()
         self._latest: Future[None] | None = None
 
     def __call__(self, line: str) -> None:
@@ -39,6 +42,8 @@ class Row:
 
         One that is still to be shown is dropped for a newer one: the lines that stay never queue up behind them.
         """
+        if not self._watched:
+            return
         if self._latest:
             self._latest.cancel()
         self._latest = self._submit(line, brief=True)
@@ -47,6 +52,21 @@ class Row:
         with contextlib.suppress(RuntimeError):  # at the interpreter's end there are no new threads
             return self._pool.submit(self._show, line, brief)
         return None
+
+
+def somebody_watches() -> bool:
+    """Whether this runs in somebody's terminal, and not in CI: every CI of note sets ``CI``.
+
+    Pulumi's display prints each line of a row where it has no terminal, also those that are not to stay. A provider
+    has pipes for standard streams either way, and the terminal of the ``pulumi`` that started it.
+    """
+    if os.environ.get("CI", "").lower() not in ("", "0", "false"):
+        return False
+    try:
+        os.close(os.open(TERMINAL, os.O_RDONLY | os.O_NOCTTY))
+    except (OSError, AttributeError):  # without one; and on Windows, which has neither
+        return False
+    return True
 
 
 @contextlib.contextmanager

@@ -32,8 +32,12 @@ from providers.bluegreen.observe import app_is_gone
 from providers.bluegreen.plan import PlannedStep
 from providers.bluegreen.scene import Goal, awaiting
 from providers.bluegreen.spec import Spec
+from providers.changes import changes
 from providers.console import Say, console
+from providers.live import ask_live
 from providers.partial import DeploymentFailed, Reached, told_to_engine
+from providers.plan_file import write_plan
+from providers.planning import Planned, plan_document, plan_text, unplanned
 from providers.progress import progress
 from providers.session import NoToken, open_context
 
@@ -50,9 +54,9 @@ class BlueGreenFlyAppProvider(ResourceProvider):
         failures = [
             CheckFailure(fault.key, fault.reason) for fault in inputs.faults(news) + _frozen(olds, news)
         ]
-        if not olds and not failures and not inputs.unknown_keys(news):
+        if not olds and not failures:
             with console() as say:
-                _show_plan(inputs.parse(news), _request("deploy", {}), say)
+                _diff({}, news, say)
         return CheckResult(news, failures)
 
     def diff(self, id_: str, olds: Props, news: Props) -> DiffResult:
@@ -103,16 +107,17 @@ def _frozen(olds: Props, news: Props) -> list[inputs.Fault]:
 
 
 def _diff(olds: Props, news: Props, say: Say) -> DiffResult:
-    unknown = inputs.unknown_keys(news)
-    if unknown:
-        say(f"the rollout is planned once these are known: {', '.join(unknown)}")
+    later = inputs.unknown_keys(news)
+    old, new = _spec_before(olds) if olds else None, inputs.parse_known(news)
+    if new is None:
+        say(f"the rollout is planned once these are known: {', '.join(later)}")
         return DiffResult(changes=True)
-    old, new = _spec_before(olds), inputs.parse(news)
     if old and old.app != new.app:
         say(f"REPLACEMENT: app {old.app} is drained, saved and destroyed before {new.app} is created")
+        _write(say, new.app, unplanned(new.app, replaces=old.app))
         return DiffResult(changes=True, replaces=["app"], delete_before_replace=True)
-    steps = _show_plan(new, _request("deploy", olds), say)
-    return DiffResult(changes=old != new or bool(steps))
+    steps = _show_plan(new, _request("deploy", olds), say, changes(old, new, later), later)
+    return DiffResult(changes=bool(later) or old != new or bool(steps))
 
 
 def _spec_before(olds: Props) -> Spec | None:
@@ -123,16 +128,30 @@ def _spec_before(olds: Props) -> Spec | None:
         return None
 
 
-def _show_plan(spec: Spec, request: Request, say: Say) -> list[PlannedStep]:
+def _show_plan(
+    spec: Spec, request: Request, say: Say, changed: list[str], later: list[str]
+) -> list[PlannedStep]:
     """Show the rollout on the resource's row. A world that cannot be read is said, and counts as no news of it."""
     try:
-        scene, steps = _in_context(spec, _silent, lambda ctx: preview(ctx, request))
+        planned = _in_context(spec, _silent, lambda ctx: _plan(ctx, request, changed, later))
     except DeploymentFailed as error:
         say(f"the rollout cannot be shown: {error}")
+        _write(say, spec.app, unplanned(spec.app, error=str(error)))
         return []
-    if steps:
-        say("\n".join(report.plan_lines(scene, steps)))
-    return steps
+    if text := plan_text(planned):
+        say(text)
+    _write(say, spec.app, plan_document(planned))
+    return planned.steps
+
+
+async def _plan(ctx: Context, request: Request, changed: list[str], later: list[str]) -> Planned:
+    scene, steps = await preview(ctx, request)
+    return Planned(scene, steps, await ask_live(scene) if steps else None, changed, later)
+
+
+def _write(say: Say, app: str, plan: Props) -> None:
+    if complaint := write_plan(app, plan):
+        say(complaint)
 
 
 def _run(spec: Spec, request: Request, olds: Mapping[str, Any], news: Mapping[str, Any]) -> Props:

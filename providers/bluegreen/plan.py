@@ -67,12 +67,15 @@ def rollout(scene: Scene) -> list[PlannedStep]:
     """The steps that a run would take from here, as far as can be known before it. Empty: nothing to do."""
     if next_step(scene) is None:
         return []
-    return [
+    steps = [
         PlannedStep(row.phase, row.do, _by_region(scene, row), row.gate, row.commit, row.subject, row.on)
         for row in _ahead(scene)
         if _to_be_done(row, scene)
         if row.do is not Do.DESTROY or _by_region(scene, row)
     ]
+    return [
+        step for index, step in enumerate(steps) if step not in steps[:index]
+    ]  # a repair says what follows it
 
 
 def _to_be_done(row: Row, scene: Scene) -> bool:

@@ -30,7 +30,7 @@ def plan_json(scene: Scene, steps: list[PlannedStep]) -> dict[str, Any]:
         "cutover": intent.cutover,
         "serving": _name(scene.serving.release if scene.serving else None),
         "blue": _name(intent.blue),
-        "green": _name(None if intent.goal == "destroy" else intent.release),
+        "green": None if intent.goal == "destroy" else report.green_text(scene),
         "reasons": reasons(scene),
         "phases": _phases(scene, steps),
         "machines": fates(scene, steps).as_dict(),
