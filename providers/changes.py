@@ -8,7 +8,7 @@ from typing import Any
 from providers.bluegreen.spec import Spec
 
 _VALUES_SHOWN = frozenset(
-    [
+    (
         "image",
         "regions",
         "guest",
@@ -23,7 +23,7 @@ _VALUES_SHOWN = frozenset(
         "deadlines",
         "stop_config",
         "checks",
-    ]
+    )
 )
 """The others may hold what somebody meant to keep to themselves: a URL's token, a header, an argument."""
 _NAMED = ("env", "secret_env")
