@@ -22,8 +22,9 @@ def resource(stack: Stack) -> dict[str, Any] | None:
 def test_behind_the_commit_point_the_state_says_that_green_serves(stack: Stack) -> None:
     """Outputs and reasons are in the state; a preview says why there is more to do, and the next up does it."""
     stack.environ["BLUEGREEN_PLAN_DIR"] = str(stack.folder / "plans")
-    stack.set_secret("secret_env.API_KEY", CANARY)
+    stack.set_secret("secret_env.API_KEY", f"{CANARY}-old")
     ok(stack.up(tests=[]))
+    stack.set_secret("secret_env.API_KEY", f"{CANARY}-new")
     failed = stack.up(image=V2, routing_probe=NOBODY_ANSWERS, deadlines={"switch_routes": "2s"})
     assert failed.returncode != 0
     assert "unfinished in switch-routes" in failed.stdout
@@ -34,6 +35,8 @@ def test_behind_the_commit_point_the_state_says_that_green_serves(stack: Stack) 
     assert reached["outputs"]["release"].startswith("2-")
     assert (reached["outputs"]["image"], reached["outputs"]["generation"]) == (V2, 2)
     assert "pulumi up" in reached["initErrors"][0]
+    assert reached["outputs"]["blue_secret_env"], "a rollback from here would need them"
+    assert CANARY not in stack.state()
     shown = ok(stack.preview(routing_probe={"path": "/version", "machine_key": "machine_id"}))
     assert "why: unfinished rollout: release 2-" in shown
     plan = json.loads((stack.folder / "plans" / "rooms.json").read_text())
