@@ -16,9 +16,9 @@ class BlueGreenFlyApp(ComponentResource):
 
     Outputs: ``url``; ``release`` (``"<generation>-<digest>"``); ``serving`` (release, machine ids, regions, image
     digest); ``phase`` (``"serving"``, where an unfinished rollout stands, or how a failed one ended);
-    ``handoff_window_seconds`` (of the last rollout, ``None`` on a first deploy); ``phases`` (name, start in epoch seconds, seconds); ``proven`` (rooms,
-    objects, bytes proven saved; start, seconds); ``test_results`` (name, start, seconds, summary);
-    ``pending_release`` (what waits for approval: set ``approved_release`` to it); ``api_calls``.
+    ``handoff_window_seconds`` (of the last rollout, ``None`` on a first deploy); ``phases`` (name, start in epoch
+    seconds, seconds); ``proven`` (rooms, objects, bytes proven saved; start, seconds); ``test_results`` (name, start,
+    seconds, summary); ``pending_release`` (what waits for approval: set ``approved_release`` to it); ``api_calls``.
 
     A failed rollout fails ``pulumi up`` and says which cluster serves. Wrong arguments fail before any call.
     """
