@@ -15,10 +15,10 @@ class BlueGreenFlyApp(ComponentResource):
     """A stateful app that is deployed as create-new, verify, drain-old, switch-routes, retire-old.
 
     Outputs: ``url``; ``release`` (``"<generation>-<digest>"``); ``serving`` (release, machine ids, regions, image
-    digest); ``phase`` (``"serving"``, or where an unfinished rollout stands); ``handoff_window_seconds`` (of the last
-    rollout, ``None`` on a first deploy); ``phases`` (name, start in epoch seconds, seconds); ``proven`` (rooms,
-    objects, bytes proven saved; start, seconds); ``test_results`` (name, start, seconds, summary);
-    ``pending_release`` (what waits for approval: set ``approved_release`` to it); ``api_calls``.
+    digest); ``phase`` (``"serving"``, where an unfinished rollout stands, or how a failed one ended);
+    ``handoff_window_seconds`` (of the last rollout, ``None`` on a first deploy); ``phases`` (name, start in epoch
+    seconds, seconds); ``proven`` (rooms, objects, bytes proven saved; start, seconds); ``test_results`` (name, start,
+    seconds, summary); ``pending_release`` (what waits for approval: set ``approved_release`` to it); ``api_calls``.
 
     A failed rollout fails ``pulumi up`` and says which cluster serves. Wrong arguments fail before any call.
     """

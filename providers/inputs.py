@@ -86,6 +86,36 @@ def parse(props: Mapping[str, Any]) -> Spec:
     return Spec.model_validate(spec_keys(props))
 
 
+_WHERE_TO_LOOK = frozenset({"app", "api_url", "state_store"})
+_STANDS_FOR_UNKNOWN = "known-later"
+
+
+def parse_known(props: Mapping[str, Any]) -> Spec | None:
+    """The spec with a stand-in for each value that is known only later; ``None`` where nothing can be planned so.
+
+    To plan with, never to deploy: a machine of it would run an image that does not exist.
+    """
+    unknown = set(unknown_keys(props))
+    if not unknown:
+        return parse(props)
+    if unknown & _WHERE_TO_LOOK:
+        return None
+    try:
+        return parse({key: _with_stand_ins(value) for key, value in props.items()})
+    except ValidationError:
+        return None
+
+
+def _with_stand_ins(value: Any) -> Any:
+    if isinstance(value, Unknown) or value == UNKNOWN:
+        return _STANDS_FOR_UNKNOWN
+    if isinstance(value, Mapping):
+        return {key: _with_stand_ins(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_with_stand_ins(item) for item in value]
+    return value
+
+
 def faults(props: Mapping[str, Any]) -> list[Fault]:
     """What is wrong with the inputs that are known. Empty: nothing."""
     unknown = set(unknown_keys(props))

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from providers.bluegreen.model import Cluster, Phase, Proof, Release
-from providers.bluegreen.outcome import Outcome
+from providers.bluegreen.outcome import Ending, Outcome
 from providers.bluegreen.spec import Spec
 
 SERVING = "serving"
@@ -42,6 +42,44 @@ def of_outcome(
     }
 
 
+def of_failure(
+    spec: Spec,
+    outcome: Outcome,
+    olds: Mapping[str, Any],
+    news: Mapping[str, Any],
+    previous: Mapping[str, SecretStr | None],
+) -> dict[str, Any] | None:
+    """All that Pulumi's state is to say after a failure; ``None`` where it stays as it is.
+
+    The inputs among it are those of the release that owns the state: the next run compares with them, and blue's
+    secrets are found there. An abort has changed nothing, but for a first deploy's green that is kept on request.
+    """
+    phase = str(outcome.failure.phase) if outcome.failure else str(outcome.ending)
+    match outcome.ending:
+        case Ending.UNFINISHED if outcome.owner and outcome.owner.digest == spec.digest:
+            return {**news, **of_outcome(spec, outcome, olds, previous), **_of_owner(outcome), "phase": phase}
+        case Ending.ROLLED_BACK | Ending.UNFINISHED if olds and outcome.serving:
+            return {
+                **olds,
+                **_serving(outcome.serving, olds),
+                **_rollout(outcome),
+                "phase": str(outcome.ending),
+            }
+        case Ending.UNKNOWN | Ending.TAKEN_OVER if olds:
+            return {**olds, "phase": str(outcome.ending)}
+        case Ending.UNKNOWN:
+            return {**news, **of_outcome(spec, outcome, olds, previous), "phase": str(outcome.ending)}
+        case Ending.ABORTED if not olds and outcome.left and outcome.owner is None:
+            return {**news, **of_outcome(spec, outcome, olds, previous), "phase": phase}
+    return None
+
+
+def _of_owner(outcome: Outcome) -> dict[str, Any]:
+    """Who owns the state, where none of its machines is known to be routed."""
+    owner = None if outcome.serving else outcome.owner
+    return {"release": str(owner), "generation": owner.generation} if owner else {}
+
+
 def of_pending(release: Release | None) -> dict[str, Any]:
     """The release that waits for approval; ``""`` for none."""
     return {"pending_release": str(release), "phase": AWAITING} if release else {"pending_release": ""}
@@ -49,7 +87,7 @@ def of_pending(release: Release | None) -> dict[str, Any]:
 
 def of_blue_secrets(outcome: Outcome, previous: Mapping[str, SecretStr | None]) -> dict[str, Any]:
     """Blue's values of the secrets that green changed, as long as blue may need them again. Encrypted in the state."""
-    kept = previous if outcome.pending else {}
+    kept = previous if outcome.pending or outcome.ending is Ending.UNFINISHED else {}
     return {BLUE_SECRETS: {name: value.get_secret_value() if value else None for name, value in kept.items()}}
 
 
@@ -96,10 +134,16 @@ def of_observation(
     """Who serves, and the phase at which the next ``up`` would go on where one was left unfinished."""
     return {
         "url": spec.url,
+        **_serving(serving, olds),
+        "phase": str(unfinished) if unfinished else SERVING,
+    }
+
+
+def _serving(serving: Cluster | None, olds: Mapping[str, Any]) -> dict[str, Any]:
+    return {
         "serving": of_cluster(serving),
         "release": str(serving.release) if serving else "",
         "generation": max(serving.release.generation if serving else 0, generation_of(olds)),
-        "phase": str(unfinished) if unfinished else SERVING,
     }
 
 

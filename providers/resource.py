@@ -27,21 +27,23 @@ from providers import inputs, outputs
 from providers.bluegreen import report
 from providers.bluegreen.context import Context
 from providers.bluegreen.deploy import CannotLook, Request, deploy, preview
-from providers.bluegreen.events import lines
+from providers.bluegreen.events import Event, Hear
 from providers.bluegreen.observe import app_is_gone
 from providers.bluegreen.plan import PlannedStep
 from providers.bluegreen.scene import Goal, awaiting
 from providers.bluegreen.spec import Spec
+from providers.changes import changes
 from providers.console import Say, console
+from providers.live import ask_live
+from providers.partial import DeploymentFailed, Reached, told_to_engine
+from providers.plan_file import write_plan
+from providers.planning import Planned, plan_document, plan_text, unplanned
+from providers.progress import progress
 from providers.session import NoToken, open_context
 
 Props = dict[str, Any]
 T = TypeVar("T")
 DEFAULT_ORG = Spec.model_fields["org"].default
-
-
-class DeploymentFailed(Exception):
-    """What Pulumi prints when a deployment did not reach its end."""
 
 
 class BlueGreenFlyAppProvider(ResourceProvider):
@@ -52,9 +54,9 @@ class BlueGreenFlyAppProvider(ResourceProvider):
         failures = [
             CheckFailure(fault.key, fault.reason) for fault in inputs.faults(news) + _frozen(olds, news)
         ]
-        if not olds and not failures and not inputs.unknown_keys(news):
+        if not olds and not failures:
             with console() as say:
-                _show_plan(inputs.parse(news), _request("deploy", {}), say)
+                _diff({}, news, say)
         return CheckResult(news, failures)
 
     def diff(self, id_: str, olds: Props, news: Props) -> DiffResult:
@@ -63,7 +65,8 @@ class BlueGreenFlyAppProvider(ResourceProvider):
 
     def create(self, props: Props) -> CreateResult:
         spec = inputs.parse(props)
-        return CreateResult(spec.app, props | _run(spec, _request("deploy", {}), {}))
+        with told_to_engine():
+            return CreateResult(spec.app, props | _run(spec, _request("deploy", {}), {}, props))
 
     def update(self, id_: str, olds: Props, news: Props) -> UpdateResult:
         spec = inputs.parse(news)
@@ -71,19 +74,23 @@ class BlueGreenFlyAppProvider(ResourceProvider):
         secrets = inputs.changed_secrets(before, spec) | outputs.blue_secrets_of(olds)
         proof = before.state_proof if before else None
         request = _request("deploy", olds, previous_secrets=secrets, previous_proof=proof)
-        return UpdateResult(news | _run(spec, request, olds))
+        with told_to_engine():
+            return UpdateResult(news | _run(spec, request, olds, news))
 
     def read(self, id_: str, props: Props) -> ReadResult:
         spec = inputs.parse(props)
-        if _in_context(spec, _silent, app_is_gone):
-            return ReadResult(None, {})
-        scene, steps = _in_context(spec, _silent, lambda ctx: preview(ctx, _request("deploy", props)))
+        with told_to_engine():
+            if _in_context(spec, _silent, app_is_gone):
+                return ReadResult(None, {})
+            scene, steps = _in_context(spec, _silent, lambda ctx: preview(ctx, _request("deploy", props)))
         unfinished = steps[0].phase if steps else None
         seen = outputs.of_observation(spec, scene.serving, props, unfinished)
         return ReadResult(id_, props | seen | outputs.of_pending(awaiting(scene)))
 
     def delete(self, id_: str, props: Props) -> None:
-        _run(inputs.parse(props), _request("destroy", props, owns_app=bool(props.get("app_created"))), props)
+        request = _request("destroy", props, owns_app=bool(props.get("app_created")))
+        with told_to_engine():
+            _run(inputs.parse(props), request, props, props)
 
 
 def _request(goal: Goal, olds: Mapping[str, Any], **more: Any) -> Request:
@@ -100,16 +107,17 @@ def _frozen(olds: Props, news: Props) -> list[inputs.Fault]:
 
 
 def _diff(olds: Props, news: Props, say: Say) -> DiffResult:
-    unknown = inputs.unknown_keys(news)
-    if unknown:
-        say(f"the rollout is planned once these are known: {', '.join(unknown)}")
+    later = inputs.unknown_keys(news)
+    old, new = _spec_before(olds) if olds else None, inputs.parse_known(news)
+    if new is None:
+        say(f"the rollout is planned once these are known: {', '.join(later)}")
         return DiffResult(changes=True)
-    old, new = _spec_before(olds), inputs.parse(news)
     if old and old.app != new.app:
         say(f"REPLACEMENT: app {old.app} is drained, saved and destroyed before {new.app} is created")
+        _write(say, new.app, unplanned(new.app, replaces=old.app))
         return DiffResult(changes=True, replaces=["app"], delete_before_replace=True)
-    steps = _show_plan(new, _request("deploy", olds), say)
-    return DiffResult(changes=old != new or bool(steps))
+    steps = _show_plan(new, _request("deploy", olds), say, changes(old, new, later), later)
+    return DiffResult(changes=bool(later) or old != new or bool(steps))
 
 
 def _spec_before(olds: Props) -> Spec | None:
@@ -120,35 +128,53 @@ def _spec_before(olds: Props) -> Spec | None:
         return None
 
 
-def _show_plan(spec: Spec, request: Request, say: Say) -> list[PlannedStep]:
+def _show_plan(
+    spec: Spec, request: Request, say: Say, changed: list[str], later: list[str]
+) -> list[PlannedStep]:
     """Show the rollout on the resource's row. A world that cannot be read is said, and counts as no news of it."""
     try:
-        scene, steps = _in_context(spec, _silent, lambda ctx: preview(ctx, request))
+        planned = _in_context(spec, _silent, lambda ctx: _plan(ctx, request, changed, later))
     except DeploymentFailed as error:
         say(f"the rollout cannot be shown: {error}")
+        _write(say, spec.app, unplanned(spec.app, error=str(error)))
         return []
-    if steps:
-        say("\n".join(report.plan_lines(scene, steps)))
-    return steps
+    if text := plan_text(planned):
+        say(text)
+    _write(say, spec.app, plan_document(planned))
+    return planned.steps
 
 
-def _run(spec: Spec, request: Request, olds: Mapping[str, Any]) -> Props:
-    with console() as say:
-        outcome = _in_context(spec, say, lambda ctx: deploy(ctx, request))
+async def _plan(ctx: Context, request: Request, changed: list[str], later: list[str]) -> Planned:
+    scene, steps = await preview(ctx, request)
+    return Planned(scene, steps, await ask_live(scene) if steps else None, changed, later)
+
+
+def _write(say: Say, app: str, plan: Props) -> None:
+    if complaint := write_plan(app, plan):
+        say(complaint)
+
+
+def _run(spec: Spec, request: Request, olds: Mapping[str, Any], news: Mapping[str, Any]) -> Props:
+    """The outputs that the deployment reached. Raises ``DeploymentFailed``, with those that it reached all the same."""
+    secrets = request.previous_secrets
+    with console() as row:
+        outcome = _in_context(spec, progress(row), lambda ctx: deploy(ctx, request))
         text = report.outcome_text(spec.app, outcome)
         if not outcome.succeeded:
-            raise DeploymentFailed(text)
-        say(text)
-    return outputs.of_outcome(spec, outcome, olds, request.previous_secrets)
+            deploys = request.goal == "deploy"  # of a destroy that failed, Pulumi keeps all that it knew
+            reached = outputs.of_failure(spec, outcome, olds, news, secrets) if deploys else None
+            raise DeploymentFailed(text, Reached(spec.app, reached) if reached else None)
+        row(text)
+    return outputs.of_outcome(spec, outcome, olds, secrets)
 
 
-def _silent(line: str) -> None:
+def _silent(event: Event) -> None:
     """For looks that people did not ask for."""
 
 
-def _in_context(spec: Spec, say: Say, work: Callable[[Context], Coroutine[Any, Any, T]]) -> T:
+def _in_context(spec: Spec, hear: Hear, work: Callable[[Context], Coroutine[Any, Any, T]]) -> T:
     async def main() -> T:
-        async with open_context(spec, lines(say)) as ctx:
+        async with open_context(spec, hear) as ctx:
             return await work(ctx)
 
     try:

@@ -296,5 +296,6 @@ def _outcome(run: Run, ending: Ending, failure: Failure | None = None) -> Outcom
         pending=scene.intent.release if ending is Ending.AWAITING_APPROVAL else None,
         api_calls=run.ctx.api.calls,
         app_created=scene.observation.app_created or any(machine.app_created for machine in scene.green),
+        left=len(scene.observation.seen),
         next_command="pulumi destroy" if scene.intent.goal == "destroy" else "pulumi up",
     )

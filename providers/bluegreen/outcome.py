@@ -45,7 +45,8 @@ class Outcome:
     """The end of a deployment: what serves, what failed, what it took.
 
     ``serving``: the machines that users reach. ``owner``: the release that owns the state, routed or not.
-    ``pending``: the release that is verified, unrouted, and waits for approval.
+    ``pending``: the release that is verified, unrouted, and waits for approval. ``left``: how many machines of ours
+    there are at the end, as far as is known, whatever they do.
     """
 
     ending: Ending
@@ -59,6 +60,7 @@ class Outcome:
     pending: Release | None = None
     api_calls: int = 0
     app_created: bool = False
+    left: int = 0
     next_command: str = ""
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from providers.bluegreen.conditions import all_created
+from providers.bluegreen.conditions import all_created, kept_warm
 from providers.bluegreen.lifecycle import Do, Row, table
 from providers.bluegreen.model import MachineSeen, Phase, Role
 from providers.bluegreen.scene import Scene
@@ -60,17 +60,22 @@ class PlannedStep:
     gate: bool
     commit: bool
     subject: str = ""
+    on: Role = Role.ALL
 
 
 def rollout(scene: Scene) -> list[PlannedStep]:
     """The steps that a run would take from here, as far as can be known before it. Empty: nothing to do."""
     if next_step(scene) is None:
         return []
-    return [
-        PlannedStep(row.phase, row.do, _by_region(scene, row), row.gate, row.commit, row.subject)
+    steps = [
+        PlannedStep(row.phase, row.do, _by_region(scene, row), row.gate, row.commit, row.subject, row.on)
         for row in _ahead(scene)
         if _to_be_done(row, scene)
+        if row.do is not Do.DESTROY or _by_region(scene, row)
     ]
+    return [
+        step for index, step in enumerate(steps) if step not in steps[:index]
+    ]  # a repair says what follows it
 
 
 def _to_be_done(row: Row, scene: Scene) -> bool:
@@ -94,6 +99,13 @@ def _by_region(scene: Scene, row: Row) -> dict[str, int]:
         return dict(sorted(scene.intent.spec.regions.items()))
     counts: dict[str, int] = {}
     for machine in scene.of(row.on):
-        if row.do is not Do.PROVE_SAVED or machine.must_prove:
+        if _is_about(row, machine, scene):
             counts[machine.region] = counts.get(machine.region, 0) + 1
     return dict(sorted(counts.items()))
+
+
+def _is_about(row: Row, machine: MachineSeen, scene: Scene) -> bool:
+    """What is kept warm is not destroyed, and what can prove nothing is not asked to."""
+    if row.do is Do.DESTROY and row.on is Role.OTHERS and machine.release == scene.intent.blue:
+        return kept_warm(scene)
+    return row.do is not Do.PROVE_SAVED or machine.must_prove

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 
 from providers.bluegreen import durations
 from providers.bluegreen.commits import is_retired
+from providers.bluegreen.fates import fates
 from providers.bluegreen.lifecycle import Do
 from providers.bluegreen.model import Cluster, Phase, Role
 from providers.bluegreen.outcome import Ending, Outcome
 from providers.bluegreen.plan import PlannedStep
+from providers.bluegreen.reasons import reasons
 from providers.bluegreen.scene import Scene
 from providers.bluegreen.spec import Spec
 
@@ -22,6 +25,8 @@ _NEXT = {
     Ending.UNKNOWN: "Nothing was destroyed for it; the next run looks again, and finishes or undoes.",
 }
 
+_DRAINS = frozenset({Do.STOP, Do.QUIESCE, Do.READ_EXITS})
+
 
 def machines(counts: dict[str, int]) -> str:
     """``{"ams": 2, "iad": 2}`` → ``"4 machines (ams 2, iad 2)"``."""
@@ -30,19 +35,48 @@ def machines(counts: dict[str, int]) -> str:
     return f"{total} {noun} ({', '.join(f'{region} {count}' for region, count in sorted(counts.items()))})"
 
 
-def plan_lines(scene: Scene, steps: list[PlannedStep]) -> list[str]:
-    """The rollout, phase by phase, as a preview shows it."""
+def plan_lines(scene: Scene, steps: list[PlannedStep], known_later: Sequence[str] = ()) -> list[str]:
+    """The rollout, phase by phase, as a preview shows it. ``known_later``: keys whose values nobody knows yet."""
     intent = scene.intent
-    blue = f"blue {intent.blue}" if intent.blue else "no blue: the first deploy"
-    if intent.goal == "destroy":
-        lines = [f"destroy of {intent.spec.app}: {blue} is drained and saved first"]
-    else:
-        lines = [f"rollout of {intent.spec.app} ({intent.cutover}): {blue} → green {intent.release}"]
+    lines = [_headline(scene, known_later)]
+    lines += [f"  why: {reason}" for reason in reasons(scene)]
     for phase, group in groupby(steps, key=lambda step: step.phase):
         deadline = durations.text(intent.spec.deadline_s(phase))
         lines.append(f"  {phase} (within {deadline})")
         lines += [f"    {_step_line(step, intent.spec)}" for step in group]
-    return lines + [f"  {note}" for note in _notes(scene, steps)]
+    if becomes := fates_text(scene, steps):
+        lines.append(f"  machines: {becomes}")
+    return lines + [f"  {note}" for note in notes(scene, steps)]
+
+
+def _headline(scene: Scene, known_later: Sequence[str]) -> str:
+    intent = scene.intent
+    blue = f"blue {intent.blue}" if intent.blue else "no blue: the first deploy"
+    if intent.goal == "destroy":
+        return f"destroy of {intent.spec.app}: {blue} is drained and saved first"
+    return f"rollout of {intent.spec.app} ({intent.cutover}): {blue} → green {green_text(scene, known_later)}"
+
+
+def green_text(scene: Scene, known_later: Sequence[str] = ()) -> str:
+    """Green's name, as far as it is one: a nonce is drawn when its machines are made, a digest needs all values."""
+    release = scene.intent.release
+    if scene.green:
+        return str(release)
+    return f"{release.generation}, known later" if known_later else str(replace(release, nonce=""))
+
+
+def fates_text(scene: Scene, steps: list[PlannedStep]) -> str:
+    """``"created 2 (ams 1, iad 1); drained 2 (ams 1, iad 1); destroyed 2 (ams 1, iad 1)"``."""
+    told = [
+        f"{fate.replace('_', ' ')} {sum(map(len, names.values()))} ({_counts(names)})"
+        for fate, names in fates(scene, steps).as_dict().items()
+        if names
+    ]
+    return "; ".join(told)
+
+
+def _counts(names: Mapping[str, list[str]]) -> str:
+    return ", ".join(f"{region} {len(of_region)}" for region, of_region in names.items())
 
 
 def _step_line(step: PlannedStep, spec: Spec) -> str:
@@ -65,22 +99,35 @@ def _detail(step: PlannedStep, spec: Spec) -> str:
     return told.get(step.do, "")
 
 
+def notes(scene: Scene, steps: list[PlannedStep]) -> list[str]:
+    """What people should know before it runs."""
+    return list(_notes(scene, steps))
+
+
 def _notes(scene: Scene, steps: list[PlannedStep]) -> Iterator[str]:
     """What this rollout does not promise, and what follows from it, said before it runs."""
     doing = {step.do for step in steps}
     yield from _of_warm(scene, doing)
     if Do.AWAIT_APPROVAL in doing:
         yield "note: ends with green verified and unrouted; goes on once approved_release names its release"
-    drained = doing & {Do.STOP, Do.QUIESCE, Do.READ_EXITS}
-    if not scene.blue or not drained:
+    if not scene.blue or not doing & _DRAINS:
         return
     if scene.intent.cutover == "overlap":
         yield "note: overlap routes green while blue still runs; saved state is not proven"
         return
     yield from _of_the_drain(scene)
+    if longest_s := window_s(scene, steps):
+        longest = f"blue's drain and a moment, {durations.text(longest_s)} at most"
+        yield f"handoff window: blue's first cordon to green's first answer; {longest}"
+
+
+def window_s(scene: Scene, steps: list[PlannedStep]) -> float | None:
+    """The declared handoff window, in seconds at most; ``None`` where the rollout has none."""
+    drains = any(step.do in _DRAINS for step in steps)
+    if not scene.blue or not drains or scene.intent.cutover == "overlap":
+        return None
     spec = scene.intent.spec
-    longest = durations.text(spec.deadline_s(Phase.DRAIN_OLD) + spec.deadline_s(Phase.SWITCH_ROUTES))
-    yield f"handoff window: blue's first cordon to green's first answer; blue's drain and a moment, {longest} at most"
+    return spec.deadline_s(Phase.DRAIN_OLD) + spec.deadline_s(Phase.SWITCH_ROUTES)
 
 
 def _of_warm(scene: Scene, doing: set[Do]) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import anyio
@@ -14,8 +15,10 @@ from providers.bluegreen.failures import StepFailed, TakenOver
 from providers.bluegreen.model import Phase, Role
 from providers.bluegreen.plan import Step
 
-TELL_EVERY_S = 10.0
-"""How often a step that goes on says what it waits for, and how much time is left."""
+TICK_S = 1.0
+"""How often a step that goes on tells what it waits for, and how much time is left."""
+TICKS_A_LINE = 10
+"""How many of these make one line for people who only read lines: the others have no text."""
 
 
 @dataclass
@@ -39,14 +42,12 @@ class Telling:
 
     async def waits(self, step: Step, due: float) -> None:
         """Tell what is waited for, again and again, so that no long step is silent. ``due``: by the loop's clock."""
-        while True:
-            with anyio.move_on_after(TELL_EVERY_S):
+        for tick in count(1):
+            with anyio.move_on_after(TICK_S):
                 await anyio.sleep_forever()
             awaited = tuple(map(self.ctx.scrub, self.ctx.waiting_for.values()))
             left_s = due - anyio.current_time()
-            more = f" (and {len(awaited) - 1} more)" if len(awaited) > 1 else ""
-            what = f", waiting for {awaited[0]}{more}" if awaited else ""
-            text = f"{step.phase}: {step.name}: {durations.text(round(left_s))} left{what}"
+            text = "" if tick % TICKS_A_LINE else _wait_line(step, awaited, left_s)
             self._of(Kind.WAITING, step, text=text, awaited=awaited, left_s=left_s)
 
     def _of(self, kind: Kind, step: Step, **more: Any) -> None:
@@ -59,6 +60,12 @@ class Telling:
         number = self.phases.index(phase) + 1 if phase in self.phases else 0
         of = len(self.phases) if number else 0
         self.ctx.hear(Event(kind, self.ctx.now(), phase=phase, number=number, of=of, **more))
+
+
+def _wait_line(step: Step, awaited: tuple[str, ...], left_s: float) -> str:
+    more = f" (and {len(awaited) - 1} more)" if len(awaited) > 1 else ""
+    what = f", waiting for {awaited[0]}{more}" if awaited else ""
+    return f"{step.phase}: {step.name}: {durations.text(round(left_s))} left{what}"
 
 
 def _where(step: Step) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import httpx
 
@@ -44,6 +45,18 @@ class HttpProber:
     probe: RoutingProbe
 
     async def ask(self, region: str, machine_id: str = "") -> Answer:
+        status, body = await self._get(region, machine_id)
+        return Answer(region, self._machine_id(status, body))
+
+    async def report(self, region: str, machine_id: str) -> Mapping[str, Any]:
+        """All that this machine answers, an object of JSON. Raises ``NotYet`` where it does not, or another one did."""
+        status, body = await self._get(region, machine_id)
+        if self._machine_id(status, body) != machine_id:
+            raise NotYet(f"machine {machine_id} did not answer")
+        told: Mapping[str, Any] = json.loads(body)
+        return told
+
+    async def _get(self, region: str, machine_id: str) -> tuple[int, bytes]:
         headers = {"fly-prefer-region": region, "connection": "close", **AS_IT_IS}
         if machine_id:
             headers["fly-force-instance-id"] = machine_id
@@ -55,7 +68,7 @@ class HttpProber:
             raise NotYet(f"{self.url} does not answer ({told})") from None
         if not response.is_success:
             raise NotYet(f"{self.url}{self.probe.path} answers {response.status_code}")
-        return Answer(region, self._machine_id(response.status_code, body))
+        return response.status_code, body
 
     def _machine_id(self, status: int, body: bytes) -> str:
         key = self.probe.machine_key

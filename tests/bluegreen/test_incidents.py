@@ -21,6 +21,7 @@ from providers.bluegreen.resolve import resolve
 from providers.bluegreen.scene import Scene, restoring, rolling_back, staying
 from providers.fly import Leases
 from providers.gates.manifest import Expected, Manifest, find_faults
+from providers.partial import DeploymentFailed
 from tests.bluegreen.virtual import V1, V2, Kit, simulate
 from tests.bluegreen.worlds import cluster, serving, spec, world
 
@@ -168,8 +169,8 @@ def test_a_deploy_that_did_not_succeed_does_not_exit_with_0(
     """flyctl 2651: Pulumi's exit code comes from the outcome that was observed, for every ending."""
     assert not Outcome(ending, None).succeeded
     monkeypatch.setattr(resource, "_in_context", lambda *_: Outcome(ending, None))
-    with pytest.raises(resource.DeploymentFailed):
-        resource._run(SPEC1, resource._request("deploy", {}), {})
+    with pytest.raises(DeploymentFailed):
+        resource._run(SPEC1, resource._request("deploy", {}), {}, {})
 
 
 def test_an_aborted_rotation_gives_blue_its_own_secrets_back() -> None:

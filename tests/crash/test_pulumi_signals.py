@@ -69,3 +69,14 @@ async def test_a_cancelled_ci_job_leaves_blue_serving(s3_url: str, tmp_path: Pat
         await story.stack.cancel(story.site.lane())
         await story.succeed(V1)
         await story.settled(V1)
+
+
+@pytest.mark.anyio
+async def test_the_second_ctrl_c_is_pulumis_own(s3_url: str, tmp_path: Path) -> None:
+    """It does not wait for the deployment: it ends by itself, as a failure; the next ``up`` finds all that there is."""
+    async with open_story(s3_url, "twice", tmp_path) as story:
+        code, text = await interrupted(story, CORDON, signal.SIGINT, signal.SIGINT)
+        assert code > 0, text
+        assert "Traceback" not in text
+        await story.succeed(V2)
+        assert story.site.only_routed()

@@ -21,10 +21,11 @@ DEADLINE_S = 120
 
 @dataclass
 class Stack:
-    """A stack in a folder of its own: backend, engine home, and a copy of the dev stack's configuration."""
+    """A stack of ``project`` in a folder of its own: backend, engine home, a copy of the dev stack's configuration."""
 
     platform: Platform
     folder: Path
+    project: Path = CHECKOUT
     config: dict[str, Any] = field(init=False)
     environ: dict[str, str] = field(init=False)
 
@@ -41,7 +42,7 @@ class Stack:
     def init(self) -> None:
         """`stack init` writes the stack's file, and knows no --config-file: so not in the checkout."""
         self.file.parent.mkdir(parents=True)
-        shutil.copy(CHECKOUT / "Pulumi.yaml", self.folder / "project")
+        shutil.copy(self.project / "Pulumi.yaml", self.folder / "project")
         self._plain("stack", "init", "test", cwd=self.folder / "project")
 
     def run(self, *argv: str, **changes: Any) -> subprocess.CompletedProcess[str]:
@@ -75,19 +76,19 @@ class Stack:
         """The whole state, as it is stored."""
         return self._plain("stack", "export", "--stack", "test")
 
-    def _plain(self, *argv: str, cwd: Path = CHECKOUT) -> str:
+    def _plain(self, *argv: str, cwd: Path | None = None) -> str:
         done = self._pulumi(*argv, cwd=cwd)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
     def _pulumi(
-        self, *argv: str, cwd: Path = CHECKOUT, stderr: int = subprocess.PIPE
+        self, *argv: str, cwd: Path | None = None, stderr: int = subprocess.PIPE
     ) -> subprocess.CompletedProcess[str]:
         """In a session of its own: a provider whose `pulumi` was killed would go on as an orphan."""
         command = ["pulumi", *argv, "--non-interactive"]
         with subprocess.Popen(
             command,
-            cwd=cwd,
+            cwd=cwd or self.project,
             env=self.environ,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -96,6 +96,7 @@ def test_a_failed_update_fails_the_up_and_says_what_serves(stack: Stack) -> None
     assert "alive" in failed.stdout
     assert "Next: pulumi up" in failed.stdout
     assert "Traceback" not in failed.stdout
+    assert "Exception calling application" not in failed.stdout
     assert stack.machines() == machines
     assert not [r for r in stack.changes_since(before) if r["action"] in ("cordon", "stop")]
     assert stack.outputs()["release"].startswith("1-")

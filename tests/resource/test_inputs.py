@@ -136,3 +136,13 @@ def test_any_value_is_refused_or_accepted_and_never_breaks(value) -> None:
 def test_a_part_that_can_be_of_several_types_is_named_as_it_is_written(changes, key) -> None:
     """The key of a fault is the path that the user wrote, without the type in its middle."""
     assert only_fault(**changes).key == key
+
+
+@pytest.mark.parametrize("key", ["app", "api_url", "state_store"])
+def test_where_the_world_would_have_to_be_guessed_nothing_is_planned(key: str) -> None:
+    """Which app, whose API, and which store to look at; any other value may be known only later, at any depth."""
+    assert inputs.parse_known(GOOD | {key: UNKNOWN}) is None
+    planned = inputs.parse_known(GOOD | {"image": UNKNOWN, "env": {"A": UNKNOWN, "B": "b"}})
+    assert planned
+    assert planned.regions == {"ams": 2, "iad": 1}
+    assert planned.env["B"] == "b"
