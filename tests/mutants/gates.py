@@ -200,7 +200,7 @@ GATES: tuple[Mutant, ...] = (
         "unknown",
         "an app that is said to be gone is gone",
         f"{BG}/observe.py",
-        "if expected or before.app_exists is True:",
+        "if expected or there:",
         "if before.app_exists is None:",
         f"{DEPLOY}::test_an_app_that_is_said_to_be_gone_is_not_believed_gone",
     ),
