@@ -27,8 +27,9 @@ from providers.timeline.watched import Watched
 
 MOST = {"steps": 400, "lines": 300, "proofs": 300, "tests": 100, "reasons": 50, "phases": 50, "windows": 10}
 NO_ENDING = "no ending"
-_OPENS = f"{Do.CORDON} ({Role.BLUE})"
+OPENS = f"{Do.CORDON} ({Role.BLUE})"
 """With this step the handoff window opens: it is the first that takes anything away from users."""
+CLOSES = str(Do.PROVE_ROUTED)
 
 
 class Recorder:
@@ -81,7 +82,7 @@ class Recorder:
 
     def _step(self, event: Event) -> None:
         self._step_at = event.at
-        if event.step == _OPENS and not self._is_open():
+        if event.step == OPENS and not self._is_open():
             self._keep("windows", self._windows, Window(opened_at=event.at))
 
     def _is_open(self) -> bool:
@@ -101,7 +102,7 @@ class Recorder:
             reasons=self._texts(event.awaited) if failed else (),
         )
         self._keep("steps", self._steps, span)
-        if self._is_open() and not failed and event.step.startswith(Do.PROVE_ROUTED):
+        if self._is_open() and not failed and event.step.startswith(CLOSES):
             self._windows[-1] = self._windows[-1].model_copy(update={"closed_at": event.at})
 
     def _end(self, event: Event) -> None:
