@@ -25,7 +25,10 @@ async def current(target: Target) -> dict[str, Any]:
         observation = await _seen(ctx)
         machines = await _machines(ctx)
     leases = {machine.id: machine.lease for machine in machines if machine.lease}
-    held = {key: lease.model_copy(update={"description": ctx.scrub(lease.description)}) for key, lease in leases.items()}
+    held = {
+        key: lease.model_copy(update={"description": ctx.scrub(lease.description)})
+        for key, lease in leases.items()
+    }
     ours = {machine.id for machine in (*observation.seen, *observation.tasks)}
     strangers = sum(machine.id not in ours for machine in machines)
     return status(target.spec.app, _clean(ctx, observation), held, strangers)
@@ -81,7 +84,7 @@ class Explained:
 
 async def explain(target: Target) -> Explained:
     """The plan from here, without Pulumi's state. Raises ``CannotLook``, ``NoToken``."""
-    spec, assumed = target.spec, ()
+    spec, assumed = target.spec, tuple[str, ...]()
     if "secret_env" in target.encrypted:
         spec, assumed = await _without_secrets(spec)
     async with open_context(spec, lambda event: None) as ctx:
@@ -97,8 +100,10 @@ async def _without_secrets(spec: Spec) -> tuple[Spec, tuple[str, ...]]:
     told = "secret_env is encrypted in the stack's file, and is not decrypted here"
     if owner is None or any(not _same(spec, running.get(machine.id)) for machine in owner.machines):
         return spec, (f"{told}: that makes no difference, since something else has changed",)
-    given = spec.model_dump(exclude_unset=True) | {"assumed": owner.release.digest}
-    return _AsServing.model_validate(given), (f"{told}: it is assumed to be as it was; if it is not, `up` rolls out",)
+    given = dict(spec) | {"assumed": owner.release.digest}
+    return _AsServing.model_validate(given), (
+        f"{told}: it is assumed to be as it was; if it is not, `up` rolls out",
+    )
 
 
 def _same(spec: Spec, machine: Machine | None) -> bool:
@@ -111,7 +116,9 @@ def _same(spec: Spec, machine: Machine | None) -> bool:
 def _contains(running: Any, wanted: Any) -> bool:
     """Fly adds its own defaults to what it was given: what was asked for has to be there."""
     if isinstance(wanted, dict):
-        return isinstance(running, dict) and all(_contains(running.get(key), item) for key, item in wanted.items())
+        return isinstance(running, dict) and all(
+            _contains(running.get(key), item) for key, item in wanted.items()
+        )
     if isinstance(wanted, list | tuple):
         same = isinstance(running, list) and len(running) == len(wanted)
         return same and all(map(_contains, running, wanted))

@@ -68,7 +68,11 @@ def _of_owner(machine: MachineSeen, observation: Observation) -> Iterator[str]:
 
 
 OWNS, WARM = "owns the state", "is kept warm"
-BEGUN, WAITS, LEFT = "was begun and never committed", "waits for approval", "has served before and is not removed yet"
+BEGUN, WAITS, LEFT = (
+    "was begun and never committed",
+    "waits for approval",
+    "has served before and is not removed yet",
+)
 
 
 def _standing(cluster: Cluster, observation: Observation) -> str:

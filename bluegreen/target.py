@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from providers import inputs
 from providers.bluegreen.spec import Spec
+from providers.bluegreen.spec_types import AppName
 
 ENCRYPTED = "[encrypted]"
 _SECURE = "secure"
@@ -38,10 +39,11 @@ class Target:
 def by_name(app: str) -> Target:
     """An app by its name. What else is known of it comes from its machines."""
     try:
-        Spec.__pydantic_validator__.validate_assignment(Spec.model_construct(), "app", app)
+        known: dict[str, Any] = {"app": TypeAdapter(AppName).validate_python(app)}
     except ValidationError as error:
         raise BadTarget(f"--app: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from None
-    return Target(Spec.model_construct(app=app), partial=True)
+    # What has no default is missing: only a stack's file says what an app should be.
+    return Target(Spec.model_construct(None, **known), partial=True)
 
 
 def by_stack(project: Path, stack: str) -> Target:

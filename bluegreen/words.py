@@ -45,7 +45,9 @@ def _machine(machine: Mapping[str, Any]) -> str:
     words.append(f"{passing} of {len(machine['checks'])} checks pass")
     words += [] if machine["host_answers"] else ["its host does not answer"]
     words += [f"leased by {machine['lease']['by']}"] if machine["lease"] else []
-    failing = [f"      {c['name']}: {c['output']}" for c in machine["checks"] if not c["passing"] and c["output"]]
+    failing = [
+        f"      {c['name']}: {c['output']}" for c in machine["checks"] if not c["passing"] and c["output"]
+    ]
     return "\n".join([f"{machine['id']}  {machine['name']}: {', '.join(words)}", *failing])
 
 

@@ -23,7 +23,7 @@ from typing import Any
 import anyio
 import httpx
 import stamina
-from anyio.streams.memory import MemoryObjectReceiveStream
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from providers.bluegreen import report
 from providers.bluegreen.events import Event, Hear, Kind
@@ -49,7 +49,7 @@ async def webhook(notify: Notify | None, app: str, say: Callable[[str], None]) -
     def hear(event: Event) -> None:
         message = messages.of(event)
         if message:
-            send.send_nowait(message)
+            sender.take(send, message)
 
     async with anyio.create_task_group() as group:
         done = anyio.Event()
@@ -122,6 +122,13 @@ class _Sender:
     say: Callable[[str], None]
     lost: int = 0
     reason: str = "not done in time"
+
+    def take(self, queue: MemoryObjectSendStream[dict[str, Any]], message: dict[str, Any]) -> None:
+        """Put it behind the others; where too many wait already, it is lost."""
+        try:
+            queue.send_nowait(message)
+        except anyio.WouldBlock:
+            self.lost += 1
 
     async def run(self, receive: MemoryObjectReceiveStream[dict[str, Any]], done: anyio.Event) -> None:
         """To the stream's end. The client is made with the first message: a preview has none."""

@@ -36,7 +36,10 @@ class Machines:
         """All machines of the app that exist; with ``leases`` each says who holds it."""
         call = self._call("list", "GET", "", safe_to_repeat=True)
         found: list[Machine] = await self.api.send(
-            call, self.app, params={"include_leases": "true"} if leases else {}, parse=_reader(call, _MACHINES)
+            call,
+            self.app,
+            params={"include_leases": "true"} if leases else {},
+            parse=_reader(call, _MACHINES),
         )
         return found
 

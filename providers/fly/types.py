@@ -129,8 +129,8 @@ class LeaseSeen(_Answer):
 
 
 class Machine(_Answer):
-    """A machine as GET and list answer it. ``host_status``: ``ok``, or its host does not answer. ``lease``: only where it
-    was asked for.
+    """A machine as GET and list answer it. ``host_status``: ``ok``, or its host does not answer. ``lease``: only
+    where it was asked for.
 
     ``nonce``: of the lease that was asked for with its creation.
     """

@@ -109,7 +109,7 @@ def whole(timeline: Timeline) -> Picture:
         for step in timeline.steps
         if step.commit or step.reasons
     ]
-    return Picture(height + 8, tuple(bands + boxes), tuple([*_times(timeline, scale), *words]), tuple(marks))
+    return Picture(height + 8, tuple(bands + boxes), (*_times(timeline, scale), *words), tuple(marks))
 
 
 def _bands(timeline: Timeline, scale: Scale, height: float) -> Iterator[Box]:

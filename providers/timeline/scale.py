@@ -24,7 +24,7 @@ class Scale:
 
 
 def by_parts(edges: Sequence[float], left: float, right: float, least: float) -> Scale:
-    """Each part between two ``edges`` is as wide as it is long, but at least ``least``, so that a short one can be read.
+    """Each part between two ``edges`` is as wide as it is long, but at least ``least``: a short one can be read.
 
     What the short ones are given, the long ones lack.
     """

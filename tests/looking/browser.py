@@ -99,7 +99,9 @@ def browser(program: Path, home: Path) -> Iterator[Page]:
 def _address(process: subprocess.Popen[bytes], profile: Path, log: Path) -> str:
     """The browser writes its port, and the path of its own socket, into a file once it listens."""
     written = profile / "DevToolsActivePort"
-    for attempt in stamina.retry_context(on=FileNotFoundError, attempts=None, timeout=PATIENCE_S, wait_max=0.1):
+    for attempt in stamina.retry_context(
+        on=FileNotFoundError, attempts=None, timeout=PATIENCE_S, wait_max=0.1
+    ):
         with attempt:
             assert process.poll() is None, f"the browser ended: {log.read_text(errors='replace')}"
             lines = written.read_text().splitlines()

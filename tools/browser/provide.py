@@ -7,7 +7,13 @@ from pathlib import Path
 from tools import child
 from tools.cache import Say, Unavailable
 
-PROGRAMS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+PROGRAMS = (
+    "chromium-headless-shell",
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+)
 _PACKAGE = "chromium-headless-shell"
 _INSTALL = ["apt-get", "install", "--yes", "--no-install-recommends", _PACKAGE]
 _FIRST_WORDS = "installing a headless Chromium once, from the system's packages: about 20 s"
@@ -26,7 +32,9 @@ def provide(say: Say) -> Path:
     if found:
         return found
     if not shutil.which("apt-get") or os.geteuid():
-        raise Unavailable(f"none of {', '.join(PROGRAMS)} is on PATH, and only root can have apt-get install one")
+        raise Unavailable(
+            f"none of {', '.join(PROGRAMS)} is on PATH, and only root can have apt-get install one"
+        )
     say(_FIRST_WORDS)
     # An old list names versions that are gone: it is fetched anew first.
     for argv in (["apt-get", "update"], _INSTALL):
