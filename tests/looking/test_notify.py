@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import json
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 
 import anyio
 import pytest
 from pydantic import ValidationError
 
+from examples.webhook.receiver import accept
 from providers import notify
 from providers.bluegreen.deploy import CannotLook
 from providers.bluegreen.events import Event, Kind
@@ -44,18 +41,6 @@ class Receiver:
     got: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
     open: threading.Event = field(default_factory=threading.Event)
     url: str = ""
-
-
-def accept(headers: dict[str, str], body: bytes, secret: str) -> dict[str, Any]:
-    """What the documentation tells a receiver to do. Raises ``ValueError`` for what is not ours, or old."""
-    timestamp = headers["bluegreen-timestamp"]
-    signed = hmac.new(secret.encode(), timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()
-    if not hmac.compare_digest(f"v1={signed}", headers["bluegreen-signature"]):
-        raise ValueError("not signed with this secret")
-    if abs(time.time() - int(timestamp)) > 300:
-        raise ValueError("older than five minutes")
-    message: dict[str, Any] = json.loads(body)
-    return message
 
 
 @contextmanager
