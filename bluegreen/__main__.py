@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import sys
 import webbrowser
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import anyio
 import click
+from botocore.exceptions import BotoCoreError
 
 from bluegreen import looking, words
 from bluegreen.target import BadTarget, Target, by_name, by_stack
@@ -160,14 +162,22 @@ def _asked(question: Callable[[Target], Coroutine[Any, Any, T]], target: Target)
 
 
 def _run(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    try:
+    with _told():
         return anyio.run(work)
-    except (NoToken, CannotLook, ShelfError) as error:
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What cannot be asked is one message. boto3's own errors are about its configuration, such as a profile."""
+    try:
+        yield
+    except (NoToken, CannotLook, ShelfError, BotoCoreError) as error:
         raise _Failed(str(error)) from None
 
 
 def _shelf(target: Target, project: Path) -> Shelf:
-    return shelf_of(target.spec, project / LOCAL)
+    with _told():
+        return shelf_of(target.spec, project / LOCAL)
 
 
 async def _one(shelf: Shelf, wanted: str) -> tuple[str, Timeline]:

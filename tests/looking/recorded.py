@@ -12,6 +12,7 @@ import anyio
 from providers.bluegreen.deploy import Request, deploy
 from providers.bluegreen.events import Hear, all_of
 from providers.bluegreen.outcome import Outcome
+from providers.bluegreen.scene import Goal
 from providers.bluegreen.spec import Spec
 from providers.timeline.model import Timeline
 from providers.timeline.record import Recorder
@@ -23,12 +24,14 @@ GONE = {"objects": [{"key": "rooms/gone.json", "etag": '"x"', "bytes": 1}]}
 TESTS = {"tests": [{"type": "http", "name": "answers", "path": "/version"}]}
 
 
-async def heard(kit: Kit, wanted: Spec, *listeners: Hear) -> tuple[Timeline | None, Outcome]:
+async def heard(
+    kit: Kit, wanted: Spec, *listeners: Hear, goal: Goal = "deploy"
+) -> tuple[Timeline | None, Outcome]:
     """One run of the deployment, with more listeners than its own."""
     recorder = Recorder(wanted.app, str)
     async with kit.context(wanted) as ctx:
         ctx.hear = all_of(ctx.hear, recorder.hear, *listeners)
-        outcome = await deploy(ctx, Request(known_generation=len(kit.outcomes)))
+        outcome = await deploy(ctx, Request(goal, known_generation=len(kit.outcomes)))
     kit.outcomes.append(outcome)
     return recorder.timeline(), outcome
 

@@ -9,6 +9,8 @@ from providers.bluegreen.outcome import Ending
 from providers.timeline import record, watched
 from providers.timeline.lanes import groups, reached, stretches
 from providers.timeline.model import Timeline
+from providers.timeline.names import entry_of, name_of
+from providers.timeline.page import render
 from tests.bluegreen.virtual import V1, Kit, simulate
 from tests.bluegreen.worlds import spec
 from tests.looking import recorded
@@ -80,6 +82,22 @@ def test_a_rollback_has_two_windows() -> None:
     assert any(
         stretch.ill for machine in timeline.machines for stretch in stretches(machine, timeline.ended_at)
     )
+
+
+def test_a_first_deploy_and_a_destroy_have_pages_as_well() -> None:
+    """One has no blue, the other no green; what their names say is read back."""
+
+    async def test(kit: Kit) -> None:
+        first, _ = await recorded.heard(kit, spec(image=V1))
+        last, _ = await recorded.heard(kit, spec(image=V1), goal="destroy")
+        assert first is not None
+        assert last is not None
+        assert (first.blue, last.green) == (None, None)
+        assert "first deploy" in render(first)
+        assert (last.ending, entry_of(name_of(last)) is not None) == ("destroyed", True)
+        assert "destroyed" in render(last)
+
+    simulate(test)
 
 
 def test_a_run_that_changes_nothing_leaves_nothing() -> None:

@@ -77,6 +77,13 @@ def test_an_error_is_one_message_and_exit_code_2(argv, told, monkeypatch: pytest
     assert told in done.output
 
 
+def test_wrong_aws_configuration_is_one_message(tmp_path: Path) -> None:
+    folder = project(tmp_path, state_store={"bucket": "rooms-state"})
+    asked = ["history", "--stack", "test", "--project", str(folder)]
+    done = CliRunner(env={"AWS_PROFILE": "nobodys"}).invoke(main, asked)
+    assert (done.exit_code, "nobodys" in done.output) == (2, True)
+
+
 @pytest.mark.parametrize("command", ["status", "history", "timeline", "explain"])
 def test_every_command_explains_itself(command) -> None:
     shown = CliRunner().invoke(main, [command, "--help"]).output
