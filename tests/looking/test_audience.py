@@ -9,7 +9,7 @@ import pytest
 
 from providers.audience import audience
 from providers.bluegreen.deploy import CannotLook
-from providers.bluegreen.events import Event, Kind
+from providers.bluegreen.events import Event, Kind, lines
 from providers.bluegreen.model import Phase, Release
 from providers.bluegreen.scene import Intent, Scene
 from providers.timeline.keep import history
@@ -35,7 +35,7 @@ def listen(*events: Event, error: Exception | None = None) -> list[str]:
     said: list[str] = []
 
     async def deployment() -> None:
-        async with audience(SPEC, said.append) as hear:
+        async with audience(SPEC, lines(said.append)) as hear:
             for event in events:
                 hear(event)
             if error:
