@@ -4,7 +4,7 @@ PYTHON3 ?= $(shell for python in python3 python3.14 python3.13 python3.12 python
 	$$python -c '$(NEW_ENOUGH)' 2>/dev/null && echo $$python && break; done)
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON := .venv/bin/python
-SOURCES = $(wildcard __main__.py components providers simulator examples demo bench tools tests)
+SOURCES = $(wildcard __main__.py bluegreen components providers simulator examples demo bench tools tests)
 UV := uv==0.13.9
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
@@ -13,10 +13,11 @@ WITH_ENGINE = engine="$$($(PYTHON) -m tools.engine)" && PATH="$(CURDIR)/.venv/bi
 
 # One more than there are cores: a good part of the tests waits for processes.
 WORKERS ?= $(shell expr $$(nproc) + 1)
+LOOKING = status history timeline explain
 SIZES = $(if $(PLAYERS),--players $(PLAYERS)) $(if $(MACHINES),--machines $(MACHINES))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-unsafe local test check faults soak bench lock clean venv engine
+.PHONY: help demo demo-unsafe local test check faults soak bench lock clean venv engine $(LOOKING)
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +47,13 @@ soak: venv ## random histories with fresh seeds and pairs of faults: make soak A
 
 bench: venv ## measure deploys of 3 and 50 machines, as ratios
 	@$(WITH_ENGINE) $(PYTHON) -m bench $(ARGS)
+
+status: ## what serves, what is unfinished, every machine: make status STACK=prod
+history: ## the latest deploys of a stack
+timeline: ## write the page of a stack's latest deploy, or of another: make timeline ARGS="2-3fa9 --open"
+explain: ## why the next `up` of a stack would do what; ARGS=--json for all four
+$(LOOKING): venv
+	@$(PYTHON) -m bluegreen $@ --stack $(or $(STACK),dev) $(ARGS)
 
 lock: ## pin the requirements anew from the .in files: make lock ARGS=--upgrade
 	@scratch="$$(mktemp -d)" && trap 'rm -rf "$$scratch"' EXIT && \

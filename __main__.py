@@ -44,6 +44,7 @@ app = BlueGreenFlyApp(
         bake=config.get("bake"),
         keep_warm=config.get("keep_warm"),
         keep_failed_green=config.get_bool("keep_failed_green"),
+        notify=config.get_secret_object("notify"),
         api_url=config.get("api_url") or None,
     ),
 )

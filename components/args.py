@@ -164,6 +164,13 @@ class StateProofArgs(TypedDict):
     env: NotRequired[Mapping[str, Input[str]]]
 
 
+class NotifyArgs(TypedDict):
+    """A webhook that gets a signed JSON message at each phase and at the end. Both are secrets."""
+
+    url: Input[str]
+    secret: Input[str]
+
+
 @dataclass(frozen=True)
 class BlueGreenFlyAppArgs:
     """A stateful app on Fly.
@@ -204,6 +211,7 @@ class BlueGreenFlyAppArgs:
     bake: Input[str] | None = None
     keep_warm: Input[str] | None = None
     keep_failed_green: Input[bool] | None = None
+    notify: Input[NotifyArgs] | None = None
     api_url: Input[str] | None = None
 
     def props(self) -> dict[str, Input[Any]]:

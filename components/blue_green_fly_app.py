@@ -36,10 +36,13 @@ class BlueGreenFlyApp(ComponentResource):
 
     def __init__(self, name: str, args: BlueGreenFlyAppArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__("bluegreen:fly:BlueGreenFlyApp", name, None, opts)
-        secret = ResourceOptions(parent=self, additional_secret_outputs=["secret_env", "blue_secret_env"])
+        secret = ResourceOptions(
+            parent=self, additional_secret_outputs=["secret_env", "blue_secret_env", "notify"]
+        )
         props = args.props()
-        if "secret_env" in props:
-            props["secret_env"] = pulumi.Output.secret(props["secret_env"])
+        for key in ("secret_env", "notify"):
+            if key in props:
+                props[key] = pulumi.Output.secret(props[key])
         app = BlueGreenFlyAppResource(name, props, secret)
         outputs = {
             "url": app.url,

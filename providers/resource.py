@@ -24,6 +24,7 @@ from pulumi.dynamic import (
 from pydantic import ValidationError
 
 from providers import inputs, outputs
+from providers.audience import audience
 from providers.bluegreen import report
 from providers.bluegreen.context import Context
 from providers.bluegreen.deploy import CannotLook, Request, deploy, preview
@@ -174,7 +175,7 @@ def _silent(event: Event) -> None:
 
 def _in_context(spec: Spec, hear: Hear, work: Callable[[Context], Coroutine[Any, Any, T]]) -> T:
     async def main() -> T:
-        async with open_context(spec, hear) as ctx:
+        async with audience(spec, hear) as heard, open_context(spec, heard) as ctx:
             return await work(ctx)
 
     try:

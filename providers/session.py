@@ -49,12 +49,11 @@ async def open_context(spec: Spec, hear: Hear) -> AsyncIterator[Context]:
     The token comes from the environment, never from stack config: Pulumi's refresh and destroy see the config of the
     last ``up``, so a rotated token would not reach them.
     """
-    token = os.environ.get("FLY_API_TOKEN", "").strip()
+    token = _token()
     if not token or not token.isascii():
         raise NoToken
     base_url = spec.api_url or os.environ.get("FLY_FLAPS_BASE_URL") or DEFAULT_BASE_URL
     secrets = frozenset(secrets_in(spec))
-    scrubber = Scrubber([token, *secrets, *filter(None, map(os.environ.get, SECRET_VARIABLES))])
     tunnel = direct() if spec.tunnel == "direct" else fly_proxy(spec.app, token)
     async with (
         connect(token, base_url, secrets=secrets) as api,
@@ -65,14 +64,24 @@ async def open_context(spec: Spec, hear: Hear) -> AsyncIterator[Context]:
         yield Context(
             api,
             spec,
-            store_of=_stores(spec),
+            store_of=stores(spec),
             prober=HttpProber(http, spec.url, spec.routing_probe),
             tunnels=tunnels,
             private=web,
             hear=hear,
-            scrubber=scrubber,
+            scrubber=scrubber_of(spec),
             stop=_asked_to_stop(),
         )
+
+
+def _token() -> str:
+    return os.environ.get("FLY_API_TOKEN", "").strip()
+
+
+def scrubber_of(spec: Spec) -> Scrubber:
+    """Hides what nobody may read: the token, the spec's secrets, and those of the deployer's own environment."""
+    own = (_token(), *map(os.environ.get, SECRET_VARIABLES))
+    return Scrubber([*secrets_in(spec), *filter(None, own)])
 
 
 def secrets_in(part: object) -> Iterator[str]:
@@ -99,7 +108,7 @@ def private() -> httpx.AsyncClient:
     return httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=PRIVATE_TIMEOUTS)
 
 
-def _stores(spec: Spec) -> Callable[[str], StateStore]:
+def stores(spec: Spec) -> Callable[[str], StateStore]:
     """One client a bucket. The spec's own is opened at once: making a client takes too long for the handoff window."""
     wanted = spec.state_store
 

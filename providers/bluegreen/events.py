@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from providers.bluegreen.model import Phase
 from providers.bluegreen.outcome import Outcome
+from providers.bluegreen.scene import Scene
 
 
 class Kind(StrEnum):
@@ -29,6 +30,7 @@ class Event:
     ``at``: epoch seconds. ``number`` and ``of``: which phase of how many. ``machines``: names of those that the step is
     about. ``awaited``: what a step that goes on waits for, by machine or thing; ``left_s``: until its phase's deadline.
     ``took_s``: of what is done, also of a step that failed. ``outcome``: with ``ended`` alone.
+    ``scene``: how the world is known to be, where a phase begins and where a step is done; it holds secrets.
     """
 
     kind: Kind
@@ -45,6 +47,7 @@ class Event:
     left_s: float | None = None
     took_s: float | None = None
     outcome: Outcome | None = None
+    scene: Scene | None = field(default=None, repr=False)
 
 
 Hear = Callable[[Event], None]

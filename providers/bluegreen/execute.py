@@ -161,7 +161,7 @@ class Run:
         except (StepFailed, TakenOver) as error:
             self._telling.failed(step, error, anyio.current_time() - began)
             raise
-        self._telling.done(step, anyio.current_time() - began)
+        self._telling.done(step, anyio.current_time() - began, self.scene)
         if step.row.do is Do.PROVE_ROUTED and self._window_opened is not None:
             self.window_s = (self.window_s or 0) + anyio.current_time() - self._window_opened
             self._window_opened = None
@@ -231,7 +231,7 @@ class Run:
         if phase is not self._phase:
             self._leave()
             self._phase, self._entered = phase, anyio.current_time()
-            self._telling.phase(phase)
+            self._telling.phase(phase, self.scene)
 
     def _leave(self) -> None:
         """Close the books of the phase that has been running."""

@@ -28,6 +28,7 @@ from providers.bluegreen.spec_types import (
     Port,
     Prefix,
     RegionCode,
+    SecretUrl,
     Url,
     UrlPath,
 )
@@ -154,6 +155,13 @@ class RoutingProbe(Part):
     machine_key: str | None = None
 
 
+class Notify(Part):
+    """A webhook that is told each phase and the end. ``secret`` signs each message."""
+
+    url: SecretUrl
+    secret: SecretStr = Field(min_length=16)
+
+
 class Spec(Part):
     """Everything a deployment needs to know.
 
@@ -190,6 +198,7 @@ class Spec(Part):
     keep_failed_green: bool = False
     public_url: Url | None = None
     routing_probe: RoutingProbe = RoutingProbe()
+    notify: Notify | None = None
     api_url: Url | None = None
 
     @model_validator(mode="after")

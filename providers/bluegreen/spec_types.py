@@ -6,7 +6,7 @@ import re
 from typing import Annotated
 
 import httpx
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
 
 def matching(pattern: str, what: str) -> AfterValidator:
@@ -39,6 +39,18 @@ def _url(value: str) -> str:
 
 
 Url = Annotated[str, AfterValidator(_url)]
+
+
+def _secret_url(value: SecretStr) -> SecretStr:
+    """Without the URL in the message: a token may be part of it."""
+    try:
+        _url(value.get_secret_value())
+    except ValueError:
+        raise ValueError("not a URL with http:// or https://") from None
+    return value
+
+
+SecretUrl = Annotated[SecretStr, AfterValidator(_secret_url)]
 UrlPath = Annotated[str, matching(r"/\S*", "a path: it starts with a slash")]
 Bucket = Annotated[str, matching(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "a bucket name")]
 Prefix = Annotated[str, matching(r"([^/].*/)?", "a key prefix: it is empty, or ends with a slash")]

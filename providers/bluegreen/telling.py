@@ -14,6 +14,7 @@ from providers.bluegreen.events import Event, Kind
 from providers.bluegreen.failures import StepFailed, TakenOver
 from providers.bluegreen.model import Phase, Role
 from providers.bluegreen.plan import Step
+from providers.bluegreen.scene import Scene
 
 TICK_S = 1.0
 """How often a step that goes on tells what it waits for, and how much time is left."""
@@ -28,14 +29,14 @@ class Telling:
     ctx: Context
     phases: tuple[Phase, ...] = ()
 
-    def phase(self, phase: Phase) -> None:
-        self._tell(Kind.PHASE, phase)
+    def phase(self, phase: Phase, scene: Scene) -> None:
+        self._tell(Kind.PHASE, phase, scene=scene)
 
     def step(self, step: Step) -> None:
         self._of(Kind.STEP, step, text=f"{step.phase}: {step.name}{_where(step)}")
 
-    def done(self, step: Step, took_s: float) -> None:
-        self._of(Kind.DONE, step, took_s=took_s)
+    def done(self, step: Step, took_s: float, scene: Scene) -> None:
+        self._of(Kind.DONE, step, took_s=took_s, scene=scene)
 
     def failed(self, step: Step, error: StepFailed | TakenOver, took_s: float) -> None:
         self._of(Kind.FAILED, step, awaited=error.failure.reasons, took_s=took_s)

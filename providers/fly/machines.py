@@ -32,10 +32,15 @@ class Machines:
     def _call(self, action: str, method: str, path: str, *, safe_to_repeat: bool) -> Call:
         return Call(f"machine.{action}", method, f"/apps/{self.app}/machines{path}", safe_to_repeat)
 
-    async def list(self) -> list[Machine]:
-        """All machines of the app that exist."""
+    async def list(self, *, leases: bool = False) -> list[Machine]:
+        """All machines of the app that exist; with ``leases`` each says who holds it."""
         call = self._call("list", "GET", "", safe_to_repeat=True)
-        found: list[Machine] = await self.api.send(call, self.app, parse=_reader(call, _MACHINES))
+        found: list[Machine] = await self.api.send(
+            call,
+            self.app,
+            params={"include_leases": "true"} if leases else {},
+            parse=_reader(call, _MACHINES),
+        )
         return found
 
     async def get(self, machine_id: str) -> Machine:

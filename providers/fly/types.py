@@ -120,8 +120,17 @@ class ExecAnswer(_Answer):
         return {**value, "exit_code": value.get("exit_code") or 128 + signal}
 
 
+class LeaseSeen(_Answer):
+    """Who holds a machine, and until when (epoch seconds by Fly's clock), as a list of machines shows it."""
+
+    expires_at: float
+    owner: str = ""
+    description: str = ""
+
+
 class Machine(_Answer):
-    """A machine as GET and list answer it. ``host_status``: ``ok``, or its host does not answer.
+    """A machine as GET and list answer it. ``host_status``: ``ok``, or its host does not answer. ``lease``: only
+    where it was asked for.
 
     ``nonce``: of the lease that was asked for with its creation.
     """
@@ -140,6 +149,7 @@ class Machine(_Answer):
     incomplete_config: dict[str, Any] | None = None
     events: tuple[Event, ...] = ()
     checks: tuple[Check, ...] = ()
+    lease: LeaseSeen | None = None
 
     @property
     def metadata(self) -> dict[str, str]:
