@@ -89,7 +89,7 @@ def test_a_failed_update_fails_the_up_and_says_what_serves(stack: Stack) -> None
     assert stack.up().returncode == 0
     machines, before = stack.machines(), stack.mark()
     failing = {"alive": {"type": "http", "port": 8080, "path": "/no-such-path", "interval": "1s"}}
-    failed = stack.up(image=V2, checks=failing, deadlines={"verify": "4s"}, tests=[], rehearsal={})
+    failed = stack.up(image=V2, checks=failing, deadlines={"verify": "4s"}, tests=[], rehearsal=None)
     assert failed.returncode != 0
     assert "aborted in verify" in failed.stdout
     assert "serving: release 1-" in failed.stdout
