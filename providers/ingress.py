@@ -109,8 +109,11 @@ async def _create_app(api: Api, app: str, org: str) -> bool:
     """Whether it was created now. A name that is taken is used if the token can see the app."""
     try:
         await Apps(api).create(app, org)
-    except Invalid:
-        await Apps(api).get(app)
+    except Invalid as refused:
+        try:
+            await Apps(api).get(app)
+        except NotFound:
+            raise refused from None
         return False
     return True
 
