@@ -16,7 +16,7 @@ WORKERS ?= $(shell expr $$(nproc) + 1)
 SIZES = $(if $(PLAYERS),--players $(PLAYERS)) $(if $(MACHINES),--machines $(MACHINES))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-unsafe local test check faults soak bench lock clean venv engine
+.PHONY: help demo demo-unsafe local test check faults soak bench docs lock clean venv engine
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ soak: venv ## random histories with fresh seeds and pairs of faults: make soak A
 
 bench: venv ## measure deploys of 3 and 50 machines, as ratios
 	@$(WITH_ENGINE) $(PYTHON) -m bench $(ARGS)
+
+docs: venv ## write the parts of docs/ that are made from the code: the configuration reference, the diagrams
+	@$(PYTHON) -m tools.docs $(ARGS)
 
 lock: ## pin the requirements anew from the .in files: make lock ARGS=--upgrade
 	@scratch="$$(mktemp -d)" && trap 'rm -rf "$$scratch"' EXIT && \
