@@ -62,7 +62,7 @@ class BlueGreenFlyApp(ComponentResource):
         if ("image" in props) == (build is not None):
             raise pulumi.RunError(f"{name}: give either image or build")
         if build is not None:
-            from components.build import build_image  # noqa: PLC0415  Docker's client takes a while to import
+            from components.build import build_image  # noqa: PLC0415  only a build needs pulumi-command
 
             props["image"] = build_image(name, Build.model_validate(build), ResourceOptions(parent=self))
         self.image = Output.from_input(props["image"])

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import posixpath
 from collections.abc import Iterator
 from pathlib import Path
 
 import pulumi
-from docker.utils.build import exclude_paths
+from pathspec import PathSpec
 from pulumi import Output, ResourceOptions
 from pulumi_command import local
 
@@ -62,19 +63,41 @@ def source_hash(build: Build) -> str:
     if not (root / build.dockerfile).is_file():
         raise pulumi.RunError(f"build: there is no {root / build.dockerfile}")
     whole = hashlib.sha256(f"{build.dockerfile}\0{build.platform}\0".encode())
-    for path in sorted(exclude_paths(str(root), _ignored(root, build.dockerfile), build.dockerfile)):
+    for path in sorted({build.dockerfile, *_sent(root, _ignored(root, build.dockerfile))}):
         for part in _described(root / path):
-            whole.update(f"{Path(path).as_posix()}\0{part}\0".encode())
+            whole.update(f"{path}\0{part}\0".encode())
     return whole.hexdigest()
 
 
 def _ignored(root: Path, dockerfile: str) -> list[str]:
-    """The patterns of the Dockerfile's own ignore file, or of the context's."""
+    """The patterns of the Dockerfile's own ignore file, or of the context's, as Git would write them.
+
+    Docker's are all relative to the context: Git's are with a slash before them. In both the last that matches counts.
+    """
     for name in (f"{dockerfile}.dockerignore", ".dockerignore"):
         if (root / name).is_file():
             lines = map(str.strip, (root / name).read_text(encoding="utf-8").splitlines())
-            return [line for line in lines if line and not line.startswith("#")]
+            return [_as_git(line) for line in lines if line and not line.startswith("#")]
     return []
+
+
+def _as_git(line: str) -> str:
+    pattern = posixpath.normpath(line.removeprefix("!").strip()).lstrip("/")
+    if pattern == ".":  # Docker ignores it
+        return ""
+    return f"{'!' if line.startswith('!') else ''}/{pattern}"
+
+
+def _sent(root: Path, ignored: list[str]) -> Iterator[str]:
+    """What Docker sends, by its path below ``root``. A folder may hold what an exception takes back in."""
+    spec = PathSpec.from_lines("gitignore", ignored)
+    exceptions = any(pattern.startswith("!") for pattern in ignored)
+    for folder, folders, files in os.walk(root):
+        below = Path(folder).relative_to(root)
+        paths = {name: (below / name).as_posix() for name in (*folders, *files)}
+        yield from (path for path in paths.values() if not spec.match_file(path))
+        if not exceptions:
+            folders[:] = [name for name in folders if not spec.match_file(paths[name])]
 
 
 def _described(path: Path) -> Iterator[str]:
