@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterator
 from typing import Any
 
 import pulumi
@@ -23,17 +25,20 @@ class Fly(pulumi.runtime.Mocks):
         self.inputs[args.typ] = args.inputs
         return f"{args.name}-id", {**args.inputs, "url": f"https://{args.inputs.get('app')}.fly.dev"}
 
-    def call(self, args: pulumi.runtime.MockCallArgs) -> dict[str, Any]:
+    def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]] | None]:
         """No function is called."""
-        return {}
+        return {}, None
 
 
 @pytest.fixture
-def fly() -> Fly:
-    """Mocks for one test."""
+def fly() -> Iterator[Fly]:
+    """Mocks for one test, on an event loop of its own: another test may have taken the thread's away."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
     mocks = Fly()
     pulumi.runtime.set_mocks(mocks, preview=False)
-    return mocks
+    yield mocks
+    loop.close()
 
 
 @pulumi.runtime.test

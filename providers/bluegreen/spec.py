@@ -205,7 +205,8 @@ class Spec(Part):
     org: str = "personal"
     """The Fly organization's slug. It cannot change: `fly apps move` moves an app."""
     image: ImageReference
-    """The image to run; left out where there is a `build`. One pinned by its digest (`…@sha256:…`) is the same at every restart."""
+    """The image to run; left out where there is a `build`. One pinned by its digest
+    (`…@sha256:…`) is the same at every restart."""
     regions: Annotated[dict[RegionCode, Annotated[int, Field(ge=1)]], Field(min_length=1)]
     """Region code → number of machines, each at least 1."""
     guest: Guest = Guest()
