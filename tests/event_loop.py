@@ -1,17 +1,20 @@
-"""An event loop for tests with Pulumi's mocks: a test before them in the same process may have taken the thread's away."""
+"""An event loop for tests with Pulumi's mocks: a test before them may have taken the thread's away."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from functools import cache
 
 import pytest
 
 
+@cache
+def _loop() -> asyncio.AbstractEventLoop:
+    """One for all, never closed: what a refused program has registered is still pending in it."""
+    return asyncio.new_event_loop()
+
+
 @pytest.fixture(autouse=True)
-def event_loop_of_its_own() -> Iterator[None]:
-    """The thread's loop, for one test."""
-    loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)
-    yield
-    loop.close()
+def event_loop() -> None:
+    """The thread's loop."""
+    asyncio.set_event_loop(_loop())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterator
 from typing import Any
 
 import pulumi
@@ -31,14 +29,11 @@ class Fly(pulumi.runtime.Mocks):
 
 
 @pytest.fixture
-def fly() -> Iterator[Fly]:
-    """Mocks for one test, on an event loop of its own: another test may have taken the thread's away."""
-    loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)
+def fly() -> Fly:
+    """Mocks for one test."""
     mocks = Fly()
     pulumi.runtime.set_mocks(mocks, preview=False)
-    yield mocks
-    loop.close()
+    return mocks
 
 
 @pulumi.runtime.test

@@ -16,7 +16,7 @@ from providers.ingress import FlyIngressProvider, IngressFailed
 IMAGES = str(CHECKOUT / "demo" / "local" / "images.toml")
 HOST = "play.example.com"
 TOKEN = CREDENTIALS["FLY_API_TOKEN"]
-PROVIDER = FlyIngressProvider()
+PROVIDER: Any = FlyIngressProvider()
 
 
 @pytest.fixture(scope="module")
