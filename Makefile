@@ -17,7 +17,7 @@ LOOKING = status history timeline explain
 SIZES = $(if $(PLAYERS),--players $(PLAYERS)) $(if $(MACHINES),--machines $(MACHINES))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-unsafe local test check faults soak bench lock clean venv engine $(LOOKING)
+.PHONY: help demo demo-unsafe local test check faults soak bench docs lock clean venv engine $(LOOKING)
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ timeline: ## write the page of a stack's latest deploy, or of another: make time
 explain: ## why the next `up` of a stack would do what; ARGS=--json for all four
 $(LOOKING): venv
 	@$(PYTHON) -m bluegreen $@ --stack $(or $(STACK),dev) $(ARGS)
+
+docs: venv ## write the parts of docs/ that are made from the code: the configuration reference, the diagrams
+	@$(PYTHON) -m tools.docs $(ARGS)
 
 lock: ## pin the requirements anew from the .in files: make lock ARGS=--upgrade
 	@scratch="$$(mktemp -d)" && trap 'rm -rf "$$scratch"' EXIT && \

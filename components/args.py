@@ -171,22 +171,68 @@ class NotifyArgs(TypedDict):
     secret: Input[str]
 
 
+class BuildArgs(TypedDict):
+    """How the image is built (``components.schema.Build``). ``image``: its name without a tag. Plain values only."""
+
+    image: str
+    context: NotRequired[str]
+    dockerfile: NotRequired[str]
+    platform: NotRequired[str]
+
+
+class IngressArgs(TypedDict, total=False):
+    """Public addresses, one of each kind [shared_v4, v6], and hostnames that get a certificate. Plain values only."""
+
+    ips: Sequence[Literal["shared_v4", "v4", "v6"]]
+    certificates: Sequence[str]
+
+
 @dataclass(frozen=True)
 class BlueGreenFlyAppArgs:
-    """A stateful app on Fly.
+    """A stateful app on Fly. Durations are Go strings (``"90s"``, ``"1m30s"``); each default is in brackets.
 
-    ``regions`` maps region codes to machine counts, e.g. ``{"ams": 2, "iad": 2}``. At least one check is required, in a
-    service or in ``checks``. ``secret_env`` becomes Fly secrets and is encrypted in Pulumi's state. ``cutover`` is
-    ``"handoff"`` (blue is drained and its state proven saved before green gets traffic) or ``"overlap"`` (Fly's own
-    order, for stateless apps). Without ``state_store`` a deploy still works, and proves only that blue exited with 0.
-    ``tunnel`` is ``"fly-proxy"`` (default) or ``"direct"`` (inside the private network). ``min_healthy``, ``bake`` and
-    ``keep_warm`` default to ``"0s"``: none. ``approval`` is ``"none"`` or ``"manual"``: then ``up`` ends with green
-    verified and unrouted, and goes on once ``approved_release`` names it.
+    Wrong values fail before any call, with the key and an example that works.
+
+    Args:
+        app: Fly's name of it; created where it does not exist. Another name is a replacement.
+        regions: region code → number of machines, e.g. ``{"ams": 2, "iad": 2}``; each at least 1.
+        image: what to run, e.g. ``"registry.fly.io/my-game:v2"``. Either this or ``build``.
+        build: build and push the image with Docker when its source changes, and deploy its digest.
+        ingress: public addresses and certificates, made before the machines [the app keeps those that it has].
+        org: the organization's slug [``"personal"``]. It cannot change.
+        guest: the machine's size [shared, 1 CPU, 256 MiB].
+        env: environment; visible in Fly's API and in Pulumi's plan.
+        secret_env: becomes Fly secrets; encrypted in Pulumi's state, visible nowhere.
+        services: ports that Fly routes to. At least one check is needed, here or in ``checks``.
+        checks: health checks by name that are no service's.
+        stop_config: signal and seconds until Fly kills [SIGTERM, ``"60s"``; ``"300s"`` at most].
+        deadlines: how long each phase may take [create_new, verify, retire_old ``"5m"``; drain_old ``"6m"``;
+            switch_routes ``"2m"``; approval ``"24h"``].
+        state_store: the bucket that the app saves to. Without it only blue's exit code is proven, and the plan says so.
+        cutover: ``"handoff"`` [default]: the old cluster is proven saved before the new one is routed. ``"overlap"``:
+            Fly's own order, for stateless apps; needs ``routing_probe.machine_key``.
+        public_url: where users reach it [``https://<app>.fly.dev``].
+        routing_probe: what is asked from outside to prove who answers [path ``"/"``].
+        tunnel: ``"fly-proxy"`` [default] starts ``fly proxy``; ``"direct"`` is for inside the private network.
+        release_command: runs in a short-lived machine of the new image, before any other.
+        min_healthy: how long the new cluster has to stay healthy [``"0s"``].
+        tests: tests of the new cluster before anything changes for users.
+        rehearsal: the new cluster opens a copy of the last saved state first.
+        approval: ``"none"`` [default], or ``"manual"``: ``up`` ends with the new cluster verified and unrouted.
+        approved_release: the release that may go on, as ``pending_release`` names it.
+        drain: how this release's machines drain [``{"type": "stop"}``].
+        state_proof: what proves that state is saved [``{"type": "manifest"}``].
+        bake: how long the new cluster is watched after the switch; if it fails, the state goes back [``"0s"``: not].
+        keep_warm: how long the old cluster is kept, stopped [``"0s"``: not].
+        keep_failed_green: keep a cluster that failed its verification, unrouted [false].
+        api_url: the Machines API [``FLY_FLAPS_BASE_URL``, then Fly's own].
     """
 
     app: Input[str]
-    image: Input[str]
     regions: Input[Mapping[str, Input[int]]]
+    image: Input[str] | None = None
+    build: BuildArgs | None = None
+    ingress: IngressArgs | None = None
     org: Input[str] | None = None
     guest: Input[GuestArgs] | None = None
     env: Input[Mapping[str, Input[str]]] | None = None
@@ -215,6 +261,7 @@ class BlueGreenFlyAppArgs:
     api_url: Input[str] | None = None
 
     def props(self) -> dict[str, Input[Any]]:
-        """The arguments that were given, by name."""
-        given = {field.name: getattr(self, field.name) for field in fields(self)}
+        """The arguments that were given and are the deployment's, by name."""
+        names = [field.name for field in fields(self) if field.name not in ("build", "ingress")]
+        given = {name: getattr(self, name) for name in names}
         return {name: value for name, value in given.items() if value is not None}

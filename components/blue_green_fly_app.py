@@ -2,28 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pulumi
-from pulumi import ComponentResource, Output, ResourceOptions
+from pulumi import ComponentResource, Input, Output, ResourceOptions
 
-from components.args import BlueGreenFlyAppArgs
+from components.args import BlueGreenFlyAppArgs, IngressArgs
+from components.schema import Build, Ingress
+from providers.bluegreen.spec import Spec
+from providers.ingress import FlyIngressResource
 from providers.resource import BlueGreenFlyAppResource
+
+OUTPUTS = (
+    "url",
+    "release",
+    "serving",
+    "phase",
+    "handoff_window_seconds",
+    "phases",
+    "proven",
+    "test_results",
+    "pending_release",
+    "api_calls",
+)
 
 
 class BlueGreenFlyApp(ComponentResource):
     """A stateful app that is deployed as create-new, verify, drain-old, switch-routes, retire-old.
 
-    Outputs: ``url``; ``release`` (``"<generation>-<digest>"``); ``serving`` (release, machine ids, regions, image
-    digest); ``phase`` (``"serving"``, where an unfinished rollout stands, or how a failed one ended);
-    ``handoff_window_seconds`` (of the last rollout, ``None`` on a first deploy); ``phases`` (name, start in epoch
-    seconds, seconds); ``proven`` (rooms, objects, bytes proven saved; start, seconds); ``test_results`` (name, start,
-    seconds, summary); ``pending_release`` (what waits for approval: set ``approved_release`` to it); ``api_calls``.
+    Outputs: ``url``; ``image`` (what is deployed: with ``build``, pinned by its digest); ``release``
+    (``"<generation>-<digest>-<nonce>"``); ``serving`` (release, machine ids, regions, image digest); ``phase``
+    (``"serving"``, where an unfinished rollout stands, or how a failed one ended); ``handoff_window_seconds`` (of the
+    last rollout, ``None`` on a first deploy); ``phases`` (name, start in epoch seconds, seconds); ``proven`` (rooms,
+    objects, bytes proven saved; start, seconds); ``test_results`` (name, start, seconds, summary); ``pending_release``
+    (what waits for approval: set ``approved_release`` to it); ``api_calls``; ``ingress`` (addresses, certificates'
+    status, DNS records to set).
 
     A failed rollout fails ``pulumi up`` and says which cluster serves. Wrong arguments fail before any call.
     """
 
     url: Output[str]
+    image: Output[str]
     release: Output[str]
     serving: Output[dict[str, Any]]
     phase: Output[str]
@@ -33,29 +53,53 @@ class BlueGreenFlyApp(ComponentResource):
     test_results: Output[list[dict[str, Any]]]
     pending_release: Output[str]
     api_calls: Output[int]
+    ingress: Output[dict[str, Any]]
 
     def __init__(self, name: str, args: BlueGreenFlyAppArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__("bluegreen:fly:BlueGreenFlyApp", name, None, opts)
-        secret = ResourceOptions(
-            parent=self, additional_secret_outputs=["secret_env", "blue_secret_env", "notify"]
-        )
         props = args.props()
+        build, ingress = args.build, args.ingress
+        if ("image" in props) == (build is not None):
+            raise pulumi.RunError(f"{name}: give either image or build")
+        if build is not None:
+            from components.build import build_image  # noqa: PLC0415  only a build needs pulumi-command
+
+            props["image"] = build_image(name, Build.model_validate(build), ResourceOptions(parent=self))
+        self.image = Output.from_input(props["image"])
         for key in ("secret_env", "notify"):
             if key in props:
-                props[key] = pulumi.Output.secret(props[key])
+                props[key] = Output.secret(props[key])
+        lead = self._lead_users(name, props, ingress)
+        secret = ResourceOptions(
+            parent=self,
+            additional_secret_outputs=["secret_env", "blue_secret_env", "notify"],
+            depends_on=lead,
+        )
         app = BlueGreenFlyAppResource(name, props, secret)
-        outputs = {
-            "url": app.url,
-            "release": app.release,
-            "serving": app.serving,
-            "phase": app.phase,
-            "handoff_window_seconds": app.handoff_window_seconds,
-            "phases": app.phases,
-            "proven": app.proven,
-            "test_results": app.test_results,
-            "pending_release": app.pending_release,
-            "api_calls": app.api_calls,
+        for key in OUTPUTS:
+            setattr(self, key, getattr(app, key))
+        self.register_outputs(self.outputs)
+
+    @property
+    def outputs(self) -> dict[str, Output[Any]]:
+        """All outputs by name, as a stack exports them."""
+        return {key: getattr(self, key) for key in (*OUTPUTS, "image", "ingress")}
+
+    def _lead_users(
+        self, name: str, props: Mapping[str, Input[Any]], ingress: IngressArgs | None
+    ) -> list[pulumi.Resource]:
+        """Addresses and certificates: before the machines, whose first deploy is proven from outside."""
+        self.ingress = Output.from_input({})
+        if ingress is None:
+            return []
+        wanted = Ingress.model_validate(ingress).model_dump(mode="json")
+        address = {"org": Spec.model_fields["org"].default, "api_url": None} | {
+            key: props[key] for key in ("app", "org", "api_url") if key in props
         }
-        for key, value in outputs.items():
-            setattr(self, key, value)
-        self.register_outputs(outputs)
+        resource = FlyIngressResource(f"{name}-ingress", {**address, **wanted}, ResourceOptions(parent=self))
+        self.ingress = Output.all(
+            addresses=resource.addresses,
+            certificates=resource.certificate_status,
+            dns_requirements=resource.dns_requirements,
+        )
+        return [resource]

@@ -54,9 +54,9 @@ class Fault:
     reason: str
 
 
-def spec_keys(props: Mapping[str, Any]) -> dict[str, Any]:
+def spec_keys(props: Mapping[str, Any], schema: type[Spec] = Spec) -> dict[str, Any]:
     """The part of the properties that is the spec, with whole numbers as ints and absent values left out."""
-    return {key: _plain(props[key]) for key in Spec.model_fields if props.get(key) is not None}
+    return {key: _plain(props[key]) for key in schema.model_fields if props.get(key) is not None}
 
 
 def _plain(value: Any) -> Any:
@@ -117,19 +117,21 @@ def _with_stand_ins(value: Any) -> Any:
     return value
 
 
-def faults(props: Mapping[str, Any]) -> list[Fault]:
-    """What is wrong with the inputs that are known. Empty: nothing."""
+def faults(
+    props: Mapping[str, Any], schema: type[Spec] = Spec, examples: Mapping[str, Any] = EXAMPLES
+) -> list[Fault]:
+    """What is wrong with the inputs that are known. Empty: nothing. ``examples`` has one of each key of ``schema``."""
     unknown = set(unknown_keys(props))
     try:
-        Spec.model_validate({key: v for key, v in spec_keys(props).items() if key not in unknown})
+        schema.model_validate({key: v for key, v in spec_keys(props, schema).items() if key not in unknown})
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
-        found = (_fault(detail, whole_is_known=not unknown) for detail in details)
+        found = (_fault(detail, examples, whole_is_known=not unknown) for detail in details)
         return [fault for fault in found if fault and fault.key.partition(".")[0] not in unknown]
     return []
 
 
-def _fault(detail: Any, *, whole_is_known: bool) -> Fault | None:
+def _fault(detail: Any, examples: Mapping[str, Any], *, whole_is_known: bool) -> Fault | None:
     """A fault of the whole spec names its key itself; while keys are unknown, the whole cannot be judged."""
     message = detail["msg"].removeprefix("Value error, ")
     key = ".".join(str(part) for part in _as_written(detail["loc"]) if part != "[key]")
@@ -138,7 +140,7 @@ def _fault(detail: Any, *, whole_is_known: bool) -> Fault | None:
             return None
         key, _, message = message.partition(": ")
     top = key.partition(".")[0]
-    example = f"; an example that works: {json.dumps({top: EXAMPLES[top]})}" if top in EXAMPLES else ""
+    example = f"; an example that works: {json.dumps({top: examples[top]})}" if top in examples else ""
     return Fault(key, f"{key}: {message}{example}")
 
 

@@ -42,17 +42,27 @@ class NoToken(Exception):
         )
 
 
-@asynccontextmanager
-async def open_context(spec: Spec, hear: Hear) -> AsyncIterator[Context]:
-    """A context over the real API and the real S3. Raises ``NoToken``.
+def fly_token() -> str:
+    """The token. Raises ``NoToken``.
 
-    The token comes from the environment, never from stack config: Pulumi's refresh and destroy see the config of the
-    last ``up``, so a rotated token would not reach them.
+    It comes from the environment, never from stack config: Pulumi's refresh and destroy see the config of the last
+    ``up``, so a rotated token would not reach them.
     """
     token = _token()
     if not token or not token.isascii():
         raise NoToken
-    base_url = spec.api_url or os.environ.get("FLY_FLAPS_BASE_URL") or DEFAULT_BASE_URL
+    return token
+
+
+def api_address(configured: str | None) -> str:
+    """The Machines API's base URL."""
+    return configured or os.environ.get("FLY_FLAPS_BASE_URL") or DEFAULT_BASE_URL
+
+
+@asynccontextmanager
+async def open_context(spec: Spec, hear: Hear) -> AsyncIterator[Context]:
+    """A context over the real API and the real S3. Raises ``NoToken``."""
+    token, base_url = fly_token(), api_address(spec.api_url)
     secrets = frozenset(secrets_in(spec))
     tunnel = direct() if spec.tunnel == "direct" else fly_proxy(spec.app, token)
     async with (

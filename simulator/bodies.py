@@ -23,6 +23,18 @@ class CreateApp(Model):
     network: str | None = None
 
 
+class AssignIp(Model):
+    """POST …/ip_assignments."""
+
+    type: Text
+
+
+class RequestCertificate(Model):
+    """POST …/certificates/acme."""
+
+    hostname: Text
+
+
 class CreateMachine(Model):
     """POST …/machines; `lease_ttl` in seconds."""
 

@@ -128,7 +128,7 @@ class Secret:
 
 @dataclass
 class App:
-    """An app, its machines (destroyed ones included) and its secrets."""
+    """An app, its machines (destroyed ones included), its secrets, its public addresses (by kind) and certificates."""
 
     name: str
     org: str
@@ -138,3 +138,5 @@ class App:
     machines: dict[str, Machine] = field(default_factory=dict)
     secrets: dict[str, Secret] = field(default_factory=dict)
     secrets_version: int = 0
+    ips: dict[str, str] = field(default_factory=dict)
+    certificates: list[str] = field(default_factory=list)

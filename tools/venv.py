@@ -66,6 +66,10 @@ def _mark_path(directory: Path) -> Path:
 
 
 def _make(directory: Path, lock_file: Path, requirements: str) -> None:
+    if directory.is_symlink():  # `venv --clear` follows it, and empties an environment that others use
+        raise Refused(
+            f"{directory} is a link to {directory.resolve()}, which is not this checkout's; remove the link"
+        )
     if importlib.util.find_spec("ensurepip") is None:
         raise Refused(_NO_ENSUREPIP.format(python=sys.executable))
     progress = Progress(f"{directory.name}: installing", total=len(_PINNED.findall(requirements)))

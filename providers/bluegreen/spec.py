@@ -41,20 +41,30 @@ class Guest(Part):
     """The machine's size. Default: Fly's smallest, ``shared-cpu-1x`` with 256 MB."""
 
     cpu_kind: Literal["shared", "performance"] = "shared"
+    """Fly's kind of CPU."""
     cpus: int = Field(default=1, ge=1)
+    """Number of CPUs."""
     memory_mb: int = Field(default=256, ge=256)
+    """In MiB."""
 
 
 class Check(Part):
     """A health check. ``path`` belongs to ``http`` checks, and they need one."""
 
     type: Literal["http", "tcp"]
+    """What is asked."""
     port: Port | None = None
+    """Default: the service's `internal_port`; a check of its own needs one."""
     interval: Duration = "5s"
+    """From one ask to the next."""
     timeout: Duration = "2s"
+    """How long one ask may take."""
     grace_period: Duration = "5s"
+    """How long a machine that has just started may fail."""
     method: str | None = None
+    """HTTP method. Default: Fly's, GET."""
     path: str | None = None
+    """What an `http` check asks for; 2xx passes."""
 
     @model_validator(mode="after")
     def _http_needs_a_path(self) -> Check:
@@ -67,36 +77,49 @@ class ServicePort(Part):
     """One public port and what Fly's edge does on it, e.g. ``tls``, ``http``."""
 
     port: Port
+    """The public port."""
     handlers: tuple[str, ...] = ()
+    """What Fly's edge does on it, e.g. `tls`, `http`."""
     force_https: bool = False
+    """Redirect HTTP to HTTPS."""
 
 
 class Concurrency(Part):
     """The load, in connections or requests, at which the proxy prefers (soft) and refuses (hard) other machines."""
 
     type: Literal["connections", "requests"] = "connections"
+    """What is counted."""
     soft_limit: int = Field(default=20, ge=1)
+    """From here on the proxy prefers other machines."""
     hard_limit: int = Field(default=25, ge=1)
+    """From here on it sends no more."""
 
 
 class Service(Part):
     """One port of the app that Fly's proxy routes to. Its ``checks`` gate routing, and the verify phase."""
 
     internal_port: Port
+    """The port that the app listens on."""
     protocol: Literal["tcp", "udp"] = "tcp"
+    """What Fly's proxy speaks to users."""
     ports: tuple[ServicePort, ...] = (
         ServicePort(port=80, handlers=("http",)),
         ServicePort(port=443, handlers=("tls", "http")),
     )
+    """The public ports."""
     concurrency: Concurrency | None = None
+    """The load that one machine takes. Default: Fly's."""
     checks: tuple[Check, ...] = ()
+    """They gate routing on Fly, and the verify phase here."""
 
 
 class StopConfig(Part):
     """How a machine is stopped: the signal, and after how long Fly kills it (at most 300 s)."""
 
     signal: Literal["SIGTERM", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGHUP"] = "SIGTERM"
+    """What tells the app to save and exit."""
     timeout: Duration = "60s"
+    """When Fly kills it; `300s` at most."""
 
     @model_validator(mode="after")
     def _fly_kills_at_300_s(self) -> StopConfig:
@@ -114,11 +137,17 @@ class Deadlines(Part):
     """
 
     create_new: Duration = "5m"
+    """Machines created and started; `release_command` too."""
     verify: Duration = "5m"
+    """Checks, tests and rehearsal."""
     drain_old: Duration = "6m"
+    """Quiesce, save, proof and stop. Longer than `stop_config.timeout`, or a slow save aborts."""
     switch_routes: Duration = "2m"
+    """From the commit point to an answer from outside."""
     retire_old: Duration = "5m"
+    """Old machines destroyed."""
     approval: Duration = "24h"
+    """How long a verified cluster waits for its approval, from run to run, before it is discarded."""
 
 
 class StateStore(Part):
@@ -129,9 +158,13 @@ class StateStore(Part):
     """
 
     bucket: Bucket
+    """The bucket's name."""
     prefix: Prefix = ""
+    """Before every key: empty, or it ends with `/`."""
     endpoint_url: Url | None = None
+    """Default: `AWS_ENDPOINT_URL_S3`, then AWS."""
     region: str | None = None
+    """Default: `AWS_REGION`."""
 
     @property
     def location(self) -> str:
@@ -152,14 +185,18 @@ class RoutingProbe(Part):
     """
 
     path: UrlPath = "/"
+    """What is asked for; 2xx counts."""
     machine_key: str | None = None
+    """The field of a JSON answer that holds `FLY_MACHINE_ID`."""
 
 
 class Notify(Part):
     """A webhook that is told each phase and the end. ``secret`` signs each message."""
 
     url: SecretUrl
+    """Where the messages are posted to. A secret: it may hold a token."""
     secret: SecretStr = Field(min_length=16)
+    """What signs each message, at least 16 characters."""
 
 
 class Spec(Part):
@@ -172,34 +209,74 @@ class Spec(Part):
     """
 
     app: AppName
+    """The Fly app's name; created where it does not exist. Another name is a replacement: the old app is
+    drained, saved and destroyed first.
+    """
     org: str = "personal"
+    """The Fly organization's slug. It cannot change: `fly apps move` moves an app."""
     image: ImageReference
+    """The image to run; left out where there is a `build`. One pinned by its digest
+    (`…@sha256:…`) is the same at every restart."""
     regions: Annotated[dict[RegionCode, Annotated[int, Field(ge=1)]], Field(min_length=1)]
+    """Region code → number of machines, each at least 1."""
     guest: Guest = Guest()
+    """The machine's size."""
     env: dict[str, str] = {}
+    """Environment of the app. Visible in Fly's API and in Pulumi's plan."""
     secret_env: dict[str, SecretStr] = {}
+    """Environment that becomes the app's Fly secrets. Visible nowhere, encrypted in Pulumi's state."""
     services: tuple[Service, ...] = ()
+    """Ports that Fly's proxy routes to. At least one health check is needed, here or in `checks`."""
     checks: dict[str, Check] = {}
+    """Health checks by name that are no service's. They gate verify, not routing."""
     stop_config: StopConfig = StopConfig()
+    """How a machine is stopped."""
     deadlines: Deadlines = Deadlines()
+    """How long each phase may take."""
     state_store: StateStore | None = None
+    """The bucket that the app saves its state to. Without it, that a machine exited with 0 is all that is
+    proven.
+    """
     cutover: Literal["handoff", "overlap"] = "handoff"
+    """`handoff`: the old cluster is drained and proven saved before the new one is routed. `overlap`: Fly's
+    own order, for stateless apps; needs `routing_probe.machine_key`.
+    """
     tunnel: Literal["direct", "fly-proxy"] = "fly-proxy"
+    """How the deployer reaches one machine's private ports: `fly-proxy` starts `fly proxy`, `direct` uses the
+    private addresses (inside the private network).
+    """
     release_command: ReleaseCommand | None = None
+    """A command in a short-lived machine of the new image, before any other machine of it exists."""
     min_healthy: Duration = "0s"
+    """How long the new cluster has to stay healthy before it counts as verified."""
     tests: tuple[Test, ...] = ()
+    """Tests of the new cluster before anything changes for users."""
     rehearsal: Rehearsal | None = None
+    """The new cluster opens a copy of the last saved state before the old one is drained."""
     approval: Literal["none", "manual"] = "none"
+    """`manual`: `up` ends with the new cluster verified and unrouted, until `approved_release` names its
+    release. A first deploy asks nobody.
+    """
     approved_release: str | None = None
+    """The release that may be switched to, as the output `pending_release` names it."""
     drain: Drain = StopDrain()
+    """How this release's machines drain. Changing it is a rollout."""
     state_proof: StateProof = ManifestProof()
+    """What proves that state is saved. Changing its type is a rollout."""
     bake: Duration = "0s"
+    """How long the new cluster is watched after the switch; if it fails, the old one takes the state back."""
     keep_warm: Duration = "0s"
+    """How long the old cluster is kept, stopped, so that going back to its image is fast."""
     keep_failed_green: bool = False
+    """Keep a new cluster that failed its verification, unrouted, for inspection."""
     public_url: Url | None = None
+    """Where users reach the app. Default: `https://<app>.fly.dev`."""
     routing_probe: RoutingProbe = RoutingProbe()
+    """What the deployer asks from outside to prove who answers."""
     notify: Notify | None = None
+    """A webhook that is told each phase and the end, signed."""
     api_url: Url | None = None
+    """The Machines API. Default: `FLY_FLAPS_BASE_URL`, then Fly's own."""
 
     @model_validator(mode="after")
     def _can_be_verified(self) -> Spec:

@@ -37,15 +37,22 @@ class Expect(Part):
     """
 
     status: int = Field(default=200, ge=100, le=599)
+    """The status code."""
     headers: dict[str, str] = {}
+    """Headers and their values; names are compared without case."""
     json_: JsonValue = Field(default=None, alias="json")
+    """Must be contained in the body: every key it names has that value."""
     matches: Annotated[str, AfterValidator(_pattern)] | None = None
+    """A regular expression that the body must contain."""
 
 
 class _Test(Part):
     name: TestName
+    """Small letters, digits, dashes; unique."""
     deadline: Duration = "30s"
+    """When it counts as failed."""
     scope: Scope = "per-machine"
+    """Run once, once in each region, or for each machine."""
 
 
 class HttpTest(_Test):
@@ -53,11 +60,17 @@ class HttpTest(_Test):
 
     type: Literal["http"]
     method: str = "GET"
+    """HTTP method."""
     path: UrlPath
+    """What is asked for."""
     port: Port | None = None
+    """Default: the first service's `internal_port`."""
     headers: dict[str, SecretStr] = {}
+    """Treated as secrets."""
     body: str | None = None
+    """Sent as it is."""
     expect: Expect = Expect()
+    """What passes."""
 
 
 class CommandTest(_Test):
@@ -65,9 +78,13 @@ class CommandTest(_Test):
 
     type: Literal["command"]
     scope: Scope = "once"
+    """Run once, once in each region, or for each machine."""
     argv: Argv
+    """Program and arguments; no shell reads them."""
     env: dict[str, SecretStr] = {}
+    """Treated as secrets."""
     port: Port | None = None
+    """What `BLUEGREEN_URLS` lead to. Default: the first service's `internal_port`."""
 
 
 class ExecTest(_Test):
@@ -75,6 +92,7 @@ class ExecTest(_Test):
 
     type: Literal["exec"]
     argv: Argv
+    """Program and arguments; no shell reads them."""
 
 
 class MachineTest(_Test):
@@ -82,10 +100,15 @@ class MachineTest(_Test):
 
     type: Literal["machine"]
     scope: Scope = "once"
+    """Run once, once in each region, or for each machine."""
     deadline: Duration = "2m"
+    """When it counts as failed."""
     argv: Argv
+    """Program and arguments; no shell reads them."""
     image: str | None = None
+    """Default: the new release's own."""
     env: dict[str, SecretStr] = {}
+    """Treated as secrets."""
 
 
 Test = Annotated[HttpTest | CommandTest | ExecTest | MachineTest, Field(discriminator="type")]
@@ -98,15 +121,20 @@ class ReleaseCommand(Part):
     """
 
     argv: Argv
+    """Program and arguments; no shell reads them."""
     deadline: Duration = "5m"
+    """When it counts as failed."""
 
 
 class Rehearsal(Part):
     """Green is asked to open a copy of the last saved state before blue is drained (docs/handover.md)."""
 
     port: Port = 8081
+    """A private port: no service may name it."""
     path: UrlPath = "/rehearsal"
+    """What is asked for."""
     deadline: Duration = "1m"
+    """When it counts as failed."""
 
 
 class StopDrain(Part):
@@ -120,7 +148,9 @@ class RequestDrain(Part):
 
     type: Literal["request"]
     port: Port = 8081
+    """A private port: no service may name it."""
     path: UrlPath = "/drain"
+    """What is asked for."""
 
 
 class SignalDrain(Part):
@@ -128,7 +158,9 @@ class SignalDrain(Part):
 
     type: Literal["signal"]
     signal: Signal = "SIGUSR1"
+    """Drains."""
     resume_signal: Signal = "SIGHUP"
+    """Takes it back."""
 
     @model_validator(mode="after")
     def _differ(self) -> SignalDrain:
@@ -156,6 +188,7 @@ class MarkerProof(Part):
 
     type: Literal["marker"]
     key: str = Field(min_length=1)
+    """Below the store's prefix; `{machine_id}` and `{release}` are replaced."""
 
 
 class HttpProof(Part):
@@ -163,8 +196,11 @@ class HttpProof(Part):
 
     type: Literal["http"]
     url: Url
+    """What is asked."""
     headers: dict[str, SecretStr] = {}
+    """Treated as secrets."""
     expect: Expect = Expect()
+    """What proves it."""
 
 
 class CommandProof(Part):
@@ -172,7 +208,9 @@ class CommandProof(Part):
 
     type: Literal["command"]
     argv: Argv
+    """Program and arguments; no shell reads them."""
     env: dict[str, SecretStr] = {}
+    """Treated as secrets."""
 
 
 StateProof = Annotated[ManifestProof | MarkerProof | HttpProof | CommandProof, Field(discriminator="type")]

@@ -61,5 +61,9 @@ class Part(BaseModel):
     """A part of the spec: frozen, without unknown keys; no error shows its input, which may be secret."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", coerce_numbers_to_str=True, hide_input_in_errors=True
+        frozen=True,
+        extra="forbid",
+        coerce_numbers_to_str=True,
+        hide_input_in_errors=True,
+        use_attribute_docstrings=True,  # what the configuration reference says of each key
     )

@@ -18,6 +18,7 @@ from providers.fly.errors import (
     Unauthorized,
     Unreachable,
 )
+from providers.fly.ingress import Certificates, IpAssignments
 from providers.fly.leases import Lease, Leases
 from providers.fly.logs import Logs
 from providers.fly.machines import Machines
@@ -29,6 +30,7 @@ __all__ = [
     "Api",
     "Apps",
     "BadAnswer",
+    "Certificates",
     "Check",
     "Conflict",
     "ExecAnswer",
@@ -36,6 +38,7 @@ __all__ = [
     "FlyError",
     "Forbidden",
     "Invalid",
+    "IpAssignments",
     "Lapsed",
     "Lease",
     "Leases",

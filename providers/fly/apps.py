@@ -25,11 +25,11 @@ class Apps:
         call = Call("app.create", "POST", "/apps", safe_to_repeat=False)
         await self.api.send(call, name, body={"name": name, "org_slug": org})
 
-    async def delete(self, name: str) -> None:
-        """Delete the app with all that is in it; one that is gone already is fine.
+    async def delete(self, name: str, *, force: bool = True) -> None:
+        """Delete the app, by force with all that is in it; one that is gone already is fine.
 
         Not to be repeated blindly: somebody else may have made the app anew, with machines, by then.
         """
         call = Call("app.delete", "DELETE", f"/apps/{name}", safe_to_repeat=False)
         with contextlib.suppress(NotFound):
-            await self.api.send(call, name, params={"force": "true"})
+            await self.api.send(call, name, params={"force": str(force).lower()})

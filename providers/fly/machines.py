@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from providers.fly.api import Api
-from providers.fly.errors import Ambiguous, BadAnswer, Call, NotFound, NotReached
+from providers.fly.errors import Ambiguous, Call, NotFound, NotReached
+from providers.fly.reading import reader
 from providers.fly.retries import borne
 from providers.fly.types import ExecAnswer, Machine
 
@@ -39,13 +40,13 @@ class Machines:
             call,
             self.app,
             params={"include_leases": "true"} if leases else {},
-            parse=_reader(call, _MACHINES),
+            parse=reader(call, _MACHINES),
         )
         return found
 
     async def get(self, machine_id: str) -> Machine:
         call = self._call("get", "GET", f"/{machine_id}", safe_to_repeat=True)
-        found: Machine = await self.api.send(call, machine_id, parse=_reader(call, _MACHINE))
+        found: Machine = await self.api.send(call, machine_id, parse=reader(call, _MACHINE))
         return found
 
     async def create(
@@ -150,19 +151,3 @@ class Machines:
     async def _post(self, action: str, machine_id: str, body: dict[str, Any] | None = None) -> None:
         call = self._call(action, "POST", f"/{machine_id}/{action}", safe_to_repeat=True)
         await self.api.send(call, machine_id, body=body)
-
-
-def _reader(call: Call, adapter: TypeAdapter[T]) -> Callable[[object], T]:
-    """Reads an answer to ``call``. Raises ``BadAnswer``."""
-
-    def read(answer: object) -> T:
-        try:
-            return adapter.validate_python(answer)
-        except ValidationError as error:
-            first = error.errors(include_input=False, include_url=False)[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise BadAnswer(
-                call, f"the answer's {where or 'body'} is not as documented: {first['msg']}"
-            ) from None
-
-    return read

@@ -11,7 +11,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from simulator.errors import ApiError
-from simulator.http import app_calls, log_calls, machine_calls, metadata_calls, run_calls
+from simulator.http import app_calls, ingress_calls, log_calls, machine_calls, metadata_calls, run_calls
 from simulator.http.call import Call, Handler, answer
 from simulator.http.envelope import Envelope
 from simulator.world import World
@@ -30,6 +30,12 @@ CALLS: tuple[tuple[str, str, str, Handler], ...] = (
     ("DELETE", APP, "delete_app", app_calls.delete_app),
     ("GET", APP + "/secrets", "list_secrets", app_calls.list_secrets),
     ("POST", APP + "/secrets", "set_secrets", app_calls.set_secrets),
+    ("GET", APP + "/ip_assignments", "list_ips", ingress_calls.list_ips),
+    ("POST", APP + "/ip_assignments", "assign_ip", ingress_calls.assign_ip),
+    ("DELETE", APP + "/ip_assignments/{ip}", "release_ip", ingress_calls.release_ip),
+    ("POST", APP + "/certificates/acme", "request_certificate", ingress_calls.request_certificate),
+    ("GET", APP + "/certificates/{hostname}", "get_certificate", ingress_calls.get_certificate),
+    ("DELETE", APP + "/certificates/{hostname}", "delete_certificate", ingress_calls.delete_certificate),
     ("GET", MACHINES, "list_machines", machine_calls.list_machines),
     ("POST", MACHINES, "create_machine", machine_calls.create_machine),
     ("GET", MACHINE, "get_machine", machine_calls.get_machine),

@@ -49,7 +49,9 @@ class Stack:
         """``pulumi …`` with the configuration, changed for good by ``changes``; stdout and stderr together."""
         self.config |= changes
         told = yaml.safe_load(self.file.read_text())
-        told["config"] = {f"{PROJECT}:{key}": value for key, value in self.config.items()}
+        told["config"] = {
+            f"{PROJECT}:{key}": value for key, value in self.config.items() if value is not None
+        }
         self.file.write_text(yaml.safe_dump(told))
         return self._pulumi(
             *argv, "--stack", "test", "--config-file", str(self.file), stderr=subprocess.STDOUT

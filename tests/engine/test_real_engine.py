@@ -45,15 +45,22 @@ def test_a_preview_shows_the_rollout_and_changes_nothing(stack: Stack) -> None:
 
 
 def test_the_whole_life_of_an_app(stack: Stack) -> None:
-    """Up deploys, up again changes nothing, the update hands over, refresh agrees, destroy leaves nothing."""
-    ok(stack.up())
+    """Up deploys, up again changes nothing, the update hands over, refresh agrees, destroy leaves nothing.
+
+    With public addresses and a certificate, which are there before the machines, and go after them.
+    """
+    ok(stack.up(ingress={"certificates": ["play.example.com"]}))
     assert version(stack)["version"] == "v1"
     first = stack.outputs()
     assert (first["phase"], first["url"]) == ("serving", stack.platform.proxy_url)
     assert first["serving"]["regions"] == {"ams": 1, "iad": 1}
+    assert sorted(first["ingress"]["addresses"].values()) == ["shared_v4", "v6"]
+    assert first["ingress"]["certificates"] == {"play.example.com": "pending_validation"}
+    order = [record["action"] for record in stack.history("request")]
+    assert order.index("request_certificate") < order.index("create_machine")
 
     before = stack.mark()
-    assert "3 unchanged" in ok(stack.up())
+    assert "4 unchanged" in ok(stack.up())
     assert stack.changes_since(before) == []
     assert len([r for r in stack.history("request", before) if r["path"].startswith("/v1/apps/rooms")]) <= 2
 
@@ -89,7 +96,7 @@ def test_a_failed_update_fails_the_up_and_says_what_serves(stack: Stack) -> None
     assert stack.up().returncode == 0
     machines, before = stack.machines(), stack.mark()
     failing = {"alive": {"type": "http", "port": 8080, "path": "/no-such-path", "interval": "1s"}}
-    failed = stack.up(image=V2, checks=failing, deadlines={"verify": "4s"}, tests=[], rehearsal={})
+    failed = stack.up(image=V2, checks=failing, deadlines={"verify": "4s"}, tests=[], rehearsal=None)
     assert failed.returncode != 0
     assert "aborted in verify" in failed.stdout
     assert "serving: release 1-" in failed.stdout

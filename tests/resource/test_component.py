@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, get_type_hints
+
 import pulumi
+import pytest
 from pulumi.runtime import mocks
 
+import components
 from components import BlueGreenFlyApp, BlueGreenFlyAppArgs
+from components.schema import StackConfig
+
+DEPLOYMENT = "pulumi-python:dynamic/fly:BlueGreenFlyApp"
+INGRESS = "pulumi-python:dynamic/fly:FlyIngress"
+COMMAND = "command:local:Command"
+DIGEST = "registry.fly.io/rooms@sha256:" + "ab" * 32
 
 
 class Recorder(mocks.Mocks):
@@ -16,20 +28,18 @@ class Recorder(mocks.Mocks):
 
     def new_resource(self, args: mocks.MockResourceArgs):
         self.registered[args.typ] = args
-        return args.name, {**args.inputs, "url": "https://rooms.fly.dev", "release": "1-3fa9c1d20e"}
+        outputs = {"url": "https://rooms.fly.dev", "release": "1-3fa9c1d20e-7c41", "stdout": DIGEST}
+        return args.name, {**args.inputs, **outputs, "addresses": {"203.0.113.1": "shared_v4"}}
 
     def call(self, args: mocks.MockCallArgs):
         return {}
 
 
-def register(recorder: Recorder) -> BlueGreenFlyApp:
+def register(recorder: Recorder, **more: Any) -> BlueGreenFlyApp:
     mocks.set_mocks(recorder, preview=False)
-    args = BlueGreenFlyAppArgs(
-        app="rooms",
-        image="registry.fly.io/rooms:v1",
-        regions={"ams": 2},
-        services=[{"internal_port": 8080, "checks": [{"type": "http", "path": "/health"}]}],
-    )
+    image = {} if "build" in more else {"image": "registry.fly.io/rooms:v1"}
+    services = [{"internal_port": 8080, "checks": [{"type": "http", "path": "/health"}]}]
+    args = BlueGreenFlyAppArgs(**{"app": "rooms", "regions": {"ams": 2}, "services": services} | image | more)
     return BlueGreenFlyApp("app", args)
 
 
@@ -40,9 +50,67 @@ def test_the_component_registers_one_dynamic_resource_with_the_given_arguments()
     app = register(recorder)
 
     def check(url: str) -> None:
-        inputs = recorder.registered["pulumi-python:dynamic/fly:BlueGreenFlyApp"].inputs
+        inputs = recorder.registered[DEPLOYMENT].inputs
         assert inputs["regions"] == {"ams": 2}
-        assert "guest" not in inputs
+        assert not inputs.keys() & {"guest", "build", "ingress"}
+        assert INGRESS not in recorder.registered
         assert url == "https://rooms.fly.dev"
 
     return app.url.apply(check)
+
+
+@pulumi.runtime.test
+def test_ingress_is_a_resource_of_its_own_that_comes_first():
+    """Addresses and certificates are made before the machines, with the defaults of the schema."""
+    recorder = Recorder()
+    app = register(recorder, ingress={"certificates": ["play.example.com"]}, api_url="http://127.0.0.1:4280")
+
+    def check(told: list[Any]) -> None:
+        ingress = recorder.registered[INGRESS].inputs
+        assert ingress["ips"] == ["shared_v4", "v6"]
+        assert (ingress["app"], ingress["org"]) == ("rooms", "personal")
+        assert ingress["api_url"] == "http://127.0.0.1:4280"
+        assert list(recorder.registered).index(INGRESS) < list(recorder.registered).index(DEPLOYMENT)
+        assert told[1]["addresses"] == {"203.0.113.1": "shared_v4"}
+
+    return pulumi.Output.all(app.url, app.ingress).apply(check)
+
+
+@pulumi.runtime.test
+def test_a_build_is_deployed_by_the_digest_that_it_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Not by its tag: whoever pushes over it changes nothing that runs."""
+    pytest.importorskip("pulumi_command")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "Dockerfile").write_text("FROM scratch\n")
+    recorder = Recorder()
+    app = register(recorder, build={"image": "registry.fly.io/rooms"})
+
+    def check(told: list[Any]) -> None:
+        command = recorder.registered[COMMAND].inputs
+        assert told == [DIGEST, "https://rooms.fly.dev"]
+        assert recorder.registered[DEPLOYMENT].inputs["image"] == DIGEST
+        assert "rooms" not in command["create"]
+        assert command["environment"]["BLUEGREEN_IMAGE"].startswith("registry.fly.io/rooms:src-")
+        assert str(tmp_path) not in str(command)
+
+    return pulumi.Output.all(app.image, app.url).apply(check)
+
+
+@pytest.mark.parametrize("images", [{"image": "a/b:v1", "build": {"image": "a/b"}}, {"image": None}])
+def test_an_image_is_given_or_built(images: dict[str, Any]) -> None:
+    """Both, or neither, is refused before anything is registered."""
+    with pytest.raises(pulumi.RunError, match="either image or build"):
+        register(Recorder(), **images)
+
+
+def test_the_arguments_are_the_schemas() -> None:
+    """No key of the configuration is missing among the arguments, each is documented, and no part lacks a key."""
+    names = {field.name for field in fields(BlueGreenFlyAppArgs)}
+    assert names == set(StackConfig.model_fields)
+    documented = BlueGreenFlyAppArgs.__doc__ or ""
+    assert [name for name in names if f"        {name}: " not in documented] == []
+    definitions = StackConfig.model_json_schema(by_alias=True)["$defs"]
+    for model, definition in definitions.items():
+        typed = getattr(components, f"{model}Args", None)
+        if typed:
+            assert set(get_type_hints(typed)) == set(definition["properties"]), model

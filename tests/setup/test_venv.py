@@ -86,3 +86,15 @@ def test_a_python_without_pip_is_refused_with_the_way_out(
     monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
     with pytest.raises(venv.Refused, match=r"python3-venv.* PYTHON3="):
         make(lock_file, monkeypatch)
+
+
+def test_an_environment_that_is_a_link_is_refused_and_left_as_it_is(
+    lock_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`venv --clear` would follow it, and empty an environment that others use."""
+    shared = lock_file.parent / "shared"
+    python = write_python(shared)
+    (lock_file.parent / ".venv").symlink_to(shared)
+    with pytest.raises(venv.Refused, match=r"is a link to .*shared"):
+        make(lock_file, monkeypatch)
+    assert python.exists()
