@@ -200,6 +200,8 @@ class BlueGreenFlyAppArgs:
         build: build and push the image with Docker when its source changes, and deploy its digest.
         ingress: public addresses and certificates, made before the machines [the app keeps those that it has].
         org: the organization's slug [``"personal"``]. It cannot change.
+        adopt: take over the machines of an app that was deployed by ``fly deploy``, first as blue [false: they are
+            left alone, and go on serving beside the new ones].
         guest: the machine's size [shared, 1 CPU, 256 MiB].
         env: environment; visible in Fly's API and in Pulumi's plan.
         secret_env: becomes Fly secrets; encrypted in Pulumi's state, visible nowhere.
@@ -258,6 +260,7 @@ class BlueGreenFlyAppArgs:
     keep_warm: Input[str] | None = None
     keep_failed_green: Input[bool] | None = None
     notify: Input[NotifyArgs] | None = None
+    adopt: Input[bool] | None = None
     api_url: Input[str] | None = None
 
     def props(self) -> dict[str, Input[Any]]:

@@ -26,6 +26,7 @@ EXAMPLES: dict[str, Any] = {
     "stop_config": {"signal": "SIGTERM", "timeout": "120s"},
     "deadlines": {"drain_old": "6m"},
     "state_store": {"bucket": "my-state", "prefix": "prod/"},
+    "adopt": True,
     "cutover": "handoff",
     "tunnel": "fly-proxy",
     "release_command": {"argv": ["bin/migrate"], "deadline": "5m"},

@@ -223,8 +223,9 @@ def baked(scene: Scene) -> bool:
 
 
 def kept_warm(scene: Scene) -> bool:
-    """A cluster that lost a machine is not worth keeping."""
-    wanted = seconds(scene.intent.spec.keep_warm) and not scene.intent.lost
+    """A cluster that lost a machine is not worth keeping, and no configuration leads back to one of `fly deploy`."""
+    adopted = any(machine.adopted for machine in scene.blue)
+    wanted = seconds(scene.intent.spec.keep_warm) and not scene.intent.lost and not adopted
     return not wanted or all(is_retired(machine, scene.observation) for machine in scene.of(Role.BLUE))
 
 

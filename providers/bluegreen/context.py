@@ -31,8 +31,9 @@ class Context:
     """Everything that an action may use. ``now`` gives epoch seconds; ``hear`` is told all that happens.
 
     ``private`` asks through ``tunnels``; ``scrubber`` knows what no line may show.
-    ``expected``: ids of machines that have to be there, because Pulumi's state has them. ``registered``:
-    ids of those that this run asked the proxy to route; the API does not show it.
+    ``expected``: ids of machines that have to be there, because Pulumi's state has them. ``adopting``: whether machines
+    of `fly deploy` count as blue. ``registered``: ids of those that this run asked the proxy to route; the API does not
+    show it.
     ``touched``: ids of those that it started or uncordoned. ``committing``: the commit that it sent and of which no
     answer was read yet. ``record_error``: why the store did not say who owns the state. ``destroyed``: ids of those
     that it asked Fly to destroy.
@@ -53,6 +54,7 @@ class Context:
     lease_s: float = LEASE_S
     stop: Callable[[], str] = lambda: ""
     expected: frozenset[str] = frozenset()
+    adopting: bool = False
     registered: set[str] = field(default_factory=set)
     touched: set[str] = field(default_factory=set)
     destroyed: set[str] = field(default_factory=set)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import anyio
 from pydantic import SecretStr
 
-from providers.bluegreen import failures
+from providers.bluegreen import adopted, failures
 from providers.bluegreen.commits import known, newest_committed
 from providers.bluegreen.conditions import blue_answers
 from providers.bluegreen.context import Context
@@ -36,6 +36,10 @@ class CannotLook(Exception):
     """The world could not be read, so nothing was decided and nothing was changed."""
 
 
+class Refused(CannotLook):
+    """The world was read, and somebody else's work has to be finished, or taken over, first."""
+
+
 @dataclass(frozen=True)
 class Request:
     """What is asked of a deployment, beside the spec.
@@ -54,14 +58,23 @@ class Request:
 
 
 async def preview(ctx: Context, request: Request) -> tuple[Scene, list[PlannedStep]]:
-    """What ``deploy`` would do from here. Two reads, no change. Raises ``CannotLook``."""
-    scene = await _first_look(ctx, request)
+    """What ``deploy`` would do from here. Two reads, no change. Raises ``CannotLook``, ``Refused``."""
+    scene = await survey(ctx, request)
+    must_not_refuse(scene)
     return scene, rollout(scene)
+
+
+def must_not_refuse(scene: Scene) -> None:
+    """Raises ``Refused`` where machines that are not ours are in the way."""
+    found = adopted.refusals(scene.observation, adopt=scene.intent.spec.adopt)
+    if found:
+        raise Refused("; ".join(found))
 
 
 async def deploy(ctx: Context, request: Request) -> Outcome:
     """Bring the world to what the request asks for, or back. Raises ``CannotLook``; all other endings are Outcomes."""
-    scene = await _first_look(ctx, request)
+    scene = await survey(ctx, request)
+    must_not_refuse(scene)
     if next_step(scene) is None:
         return _unchanged(Run(ctx, scene))
     outcome = await _locked(ctx, request, scene)
@@ -90,11 +103,12 @@ async def _alone(ctx: Context, request: Request, scene: Scene) -> Outcome:
     """The deployment, once nobody else can change its machines: what was seen before that counts no more."""
     if scene.observation.seen:
         scene = await _seen_alone(ctx, request, scene)
+        must_not_refuse(scene)
     run = Run(ctx, scene)
     if next_step(scene) is None:
         return _unchanged(run)
     for machine in scene.blue:
-        if machine.id in scene.intent.lost:
+        if machine.id in scene.intent.lost and machine.lost:
             ctx.say(
                 f"machine {machine.id} ({machine.name}) {machine.exit} before this began: nothing to save there"
             )
@@ -148,8 +162,12 @@ def _unchanged(run: Run) -> Outcome:
     return _outcome(run, Ending.DESTROYED if run.scene.intent.goal == "destroy" else Ending.UNCHANGED)
 
 
-async def _first_look(ctx: Context, request: Request) -> Scene:
+async def survey(ctx: Context, request: Request) -> Scene:
+    """The world as it is, and what it means for the request. Raises ``CannotLook``."""
     ctx.expected = request.expected
+    ctx.adopting = (
+        ctx.spec.adopt and request.goal != "destroy"
+    )  # what we did not make, we do not destroy alone
     ctx.scrubber = ctx.scrubber.also(v.get_secret_value() for v in request.previous_secrets.values() if v)
     try:
         with anyio.fail_after(LOOK_DEADLINE_S):
@@ -202,7 +220,8 @@ async def _settle(run: Run, first: Scene, failed: StepFailed) -> Outcome:
     if failure.phase is Phase.BAKE and not interrupted and scene.committed and scene.blue:
         if {m.state_store for m in scene.blue} != {m.state_store for m in scene.green}:
             elsewhere = (
-                "no way back: the release before saves elsewhere, and would not see what this one has saved"
+                "no way back: the release before does not save there as far as is known, and would not see what this "
+                "one has saved"
             )
             return _outcome(run, Ending.UNFINISHED, _with(failure, elsewhere))
         return await _roll_back(run, rolling_back(scene), failure)

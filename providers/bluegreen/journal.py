@@ -40,6 +40,7 @@ WARM = "bluegreen_warm"
 SECRETS_OF = "bluegreen_secrets_of"
 APPROVAL_UNTIL = "bluegreen_approval_until"
 TASK = "bluegreen_task"
+FLY_RELEASE = "fly_release_id"
 RELEASE_COMMAND = "release-command"
 
 _DRAIN: TypeAdapter[Drain] = TypeAdapter(Drain)
@@ -154,7 +155,7 @@ def metadata_of(intent: Intent, *, app_created: bool) -> dict[str, str]:
         DRAIN: spec.drain.model_dump_json(),
         "fly_platform_version": "v2",
         "fly_process_group": "app",
-        "fly_release_id": str(release),
+        FLY_RELEASE: str(release),
         "fly_release_version": str(release.generation),
     }
 

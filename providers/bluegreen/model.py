@@ -158,6 +158,8 @@ class MachineSeen:
     so its routing has to be proven again. ``drain``, ``state_proof``: what its own release can do. ``draining``: the
     mark of a drain that was asked of it and not taken back. ``secrets_of``: another release's secrets may have been put
     in place of its own. ``approval_until``: epoch seconds, 0 for never. ``app_created``: its app was made for it.
+    ``env``: names alone; ``mounts``: ids of volumes. ``differs``: where its config is not the configuration's.
+    ``adopted``: `fly deploy` made it; ``was``: the release of ours that it was before a `fly deploy` changed it.
     """
 
     id: str
@@ -182,7 +184,13 @@ class MachineSeen:
     secrets_of: str = ""
     approval_until: float = 0.0
     app_created: bool = False
+    image: str = ""
     image_digest: str = ""
+    env: tuple[str, ...] = ()
+    mounts: tuple[str, ...] = ()
+    differs: tuple[str, ...] = ()
+    adopted: bool = False
+    was: Release | None = None
     checks: tuple[CheckSeen, ...] = ()
     exit: ExitSeen | None = None
     started_at: float = 0.0
@@ -196,9 +204,28 @@ class MachineSeen:
         return ended and self.exit is not None and not self.exit.requested and not self.exit.graceful
 
     @property
+    def asleep(self) -> bool:
+        """Stopped by Fly's proxy, or a standby: nothing of it is in memory, and it may wake up unless cordoned."""
+        return self.adopted and self.state == "stopped"
+
+    @property
     def must_prove(self) -> bool:
         """Whether something beside its exit can tell that its state is saved."""
         return bool(self.state_store) or self.state_proof.type in ("http", "command")
+
+
+@dataclass(frozen=True)
+class Stranger:
+    """A machine in the app that is not ours. ``group``: its process group. ``release``: of the `fly deploy` that made
+    it; ``was``: the release of ours that it was before.
+    """
+
+    id: str
+    name: str
+    region: str
+    group: str
+    release: Release | None = None
+    was: Release | None = None
 
 
 @dataclass(frozen=True)
@@ -240,8 +267,9 @@ class Answer:
 class Observation:
     """Everything known of the world at one moment. A part that was not seen is ``Unknown``, never empty.
 
-    The first part is what the API and the state store show: ``tasks`` are short-lived machines, ``record`` the
-    latest commit in the store, ``at`` when it was looked (epoch seconds). The rest is evidence that this run gathered
+    The first part is what the API and the state store show: ``tasks`` are short-lived machines, ``strangers``
+    those that are not ours, ``record`` the latest commit in the store,
+    ``at`` when it was looked (epoch seconds). The rest is evidence that this run gathered
     itself: ``commit_unsure`` is a commit whose answer was lost, ``quiesced`` the machines, by id, that this run made
     quiesce, with the mark of that drain.
     """
@@ -249,6 +277,7 @@ class Observation:
     app_exists: bool | Unknown = Unknown.NOT_LOOKED
     machines: tuple[MachineSeen, ...] | Unknown = Unknown.NOT_LOOKED
     tasks: tuple[MachineSeen, ...] = ()
+    strangers: tuple[Stranger, ...] = ()
     record: Ownership | Unknown | None = Unknown.NOT_LOOKED
     at: float = 0.0
     released: bool = False
@@ -289,6 +318,7 @@ class Observation:
             app_exists=self.app_exists,
             machines=self.machines,
             tasks=self.tasks,
+            strangers=self.strangers,
             released=self.released,
             app_created=self.app_created,
         )

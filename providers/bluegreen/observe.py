@@ -6,8 +6,10 @@ import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
+from providers.bluegreen import adopted
 from providers.bluegreen.commits import is_settled
 from providers.bluegreen.context import Context
+from providers.bluegreen.drift import differences
 from providers.bluegreen.journal import Entry, identify
 from providers.bluegreen.model import (
     GONE,
@@ -21,6 +23,7 @@ from providers.bluegreen.spec import split_location
 from providers.fly import Machine, NotFound
 from providers.fly.retries import borne
 from providers.fly.types import Check
+from providers.gates.output import clean
 from providers.gates.owners import latest_owner
 from providers.gates.store import StoreError
 
@@ -49,10 +52,14 @@ async def look(ctx: Context, before: Observation | None = None) -> Observation:
             listed[machine_id] = await _get(ctx, machine_id)
     if any(_unreadable(machine) for machine in listed.values()):
         return replace(before, app_exists=True, machines=Unknown.UNREADABLE)
-    ours = [see(machine, ctx.spec.app) for machine in listed.values() if machine.state not in GONE]
-    machines = tuple(_with_evidence(ctx, machine) for machine in ours if machine)
-    tasks = tuple(task for machine in listed.values() if (task := see_task(machine, ctx.spec.app)))
-    observation = replace(before, app_exists=True, machines=machines, tasks=tasks, at=ctx.now())
+    there = [machine for machine in listed.values() if machine.state not in GONE]
+    machines = tuple(seen for machine in there if (seen := _see(ctx, machine)))
+    tasks = tuple(task for machine in there if (task := see_task(machine, ctx.spec.app)))
+    known_ids = {seen.id for seen in machines + tasks}
+    strangers = tuple(adopted.stranger(m, ctx.spec.app) for m in there if m.id not in known_ids)
+    observation = replace(
+        before, app_exists=True, machines=machines, tasks=tasks, strangers=strangers, at=ctx.now()
+    )
     return await _with_record(ctx, observation)
 
 
@@ -102,8 +109,7 @@ async def _is_absent(ask: Callable[[], Awaitable[object]]) -> bool:
 
 async def look_again(ctx: Context, machine: MachineSeen) -> MachineSeen:
     """One machine, afresh. Raises ``FlyError``; a machine that is no longer ours is left as it was seen."""
-    seen = see(await _get(ctx, machine.id), ctx.spec.app)
-    return _with_evidence(ctx, seen) if seen else machine
+    return _see(ctx, await _get(ctx, machine.id)) or machine
 
 
 async def _get(ctx: Context, machine_id: str) -> Machine:
@@ -114,8 +120,19 @@ async def _get(ctx: Context, machine_id: str) -> Machine:
     raise AssertionError("the last attempt answers or raises")
 
 
-def _with_evidence(ctx: Context, seen: MachineSeen) -> MachineSeen:
-    """What this run did and the API does not show. One that shows as cordoned after all is not registered."""
+def _see(ctx: Context, machine: Machine) -> MachineSeen | None:
+    """The machine as ours, or as one to be taken over, with what this run did and the API does not show.
+
+    One that shows as cordoned after all is not registered.
+    """
+    seen = see(machine, ctx.spec.app)
+    if seen:
+        seen = replace(seen, differs=differences(machine, ctx.spec))
+    elif ctx.adopting and (entry := adopted.entry_of(machine, ctx.spec)):
+        was = adopted.stranger(machine, ctx.spec.app).was
+        seen = replace(_seen(machine, entry), adopted=True, was=was)
+    if seen is None:
+        return None
     registered = seen.id in ctx.registered and not seen.cordoned
     return replace(seen, registered=registered, touched=seen.id in ctx.touched)
 
@@ -126,9 +143,13 @@ def _unreadable(machine: Machine) -> bool:
 
 
 def see(machine: Machine, app: str) -> MachineSeen | None:
-    """The machine as ours, or ``None``: its metadata and its name must say so (a clone copies the metadata alone)."""
+    """The machine as ours, or ``None``: its metadata and its name must say so (a clone copies the metadata alone), and
+    no `fly deploy` has changed it since.
+    """
     known = identify(machine.metadata, app)
-    if known is None or known.task or not machine.name.startswith(f"{app}-g{known.release.generation}-"):
+    if known is None or known.task or adopted.changed_by_fly(machine.metadata):
+        return None
+    if not machine.name.startswith(f"{app}-g{known.release.generation}-"):
         return None
     return _seen(machine, known)
 
@@ -162,7 +183,10 @@ def _seen(machine: Machine, known: Entry) -> MachineSeen:
         secrets_of=known.secrets_of,
         approval_until=known.approval_until,
         app_created=known.app_created,
+        image=machine.image,
         image_digest=machine.image_ref.digest,
+        env=tuple(sorted(clean(name) for name in machine.env)),
+        mounts=machine.mounts,
         checks=tuple(
             _check(check) for check in machine.checks if not check.name.startswith("bg_deployments_")
         ),

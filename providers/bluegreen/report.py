@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 
-from providers.bluegreen import durations
+from providers.bluegreen import adopted, durations
 from providers.bluegreen.commits import is_retired
 from providers.bluegreen.fates import fates
 from providers.bluegreen.lifecycle import Do
@@ -108,6 +108,7 @@ def _notes(scene: Scene, steps: list[PlannedStep]) -> Iterator[str]:
     """What this rollout does not promise, and what follows from it, said before it runs."""
     doing = {step.do for step in steps}
     yield from _of_warm(scene, doing)
+    yield from adopted.notes(scene.blue, scene.intent.spec)
     if Do.AWAIT_APPROVAL in doing:
         yield "note: ends with green verified and unrouted; goes on once approved_release names its release"
     if not scene.blue or not doing & _DRAINS:
@@ -151,9 +152,9 @@ def _of_the_drain(scene: Scene) -> Iterator[str]:
     if moved:
         yield f"WARNING: state_store moves: green never sees what blue saves to {', '.join(sorted(moved))}"
     for machine in scene.blue:
-        if machine.id in scene.intent.lost:
+        if machine.id in scene.intent.lost and machine.lost:
             yield f"note: machine {machine.id} ({machine.name}) {machine.exit} already; what it had not saved is lost"
-    if not all(machine.must_prove for machine in scene.blue):
+    if not all(machine.must_prove or machine.adopted for machine in scene.blue):
         yield "note: blue has no state_store; that it exits with 0 is the only evidence that its state is saved"
     kinds = {machine.drain.type for machine in scene.blue}
     if "stop" in kinds:

@@ -45,17 +45,22 @@ def _intent(
 
 def _green(spec: Spec, observation: Observation, current: Cluster | None, new: Release) -> Release:
     """The release that serves already, one that was begun, one that is kept warm, or a new one."""
-    if current and current.release.digest == spec.digest and len(current.machines) == spec.machine_count:
+    if current and _is_of(current, spec) and len(current.machines) == spec.machine_count:
         return current.release
     found = clusters(observation)
     newest = found[-1] if found else None
-    if newest and newest.release.digest == spec.digest and _unfinished(newest, observation):
+    if newest and _is_of(newest, spec) and _unfinished(newest, observation):
         return newest.release
     for cluster in by_rank(observation):
         whole = len(cluster.machines) == spec.machine_count
-        if cluster.release.digest == spec.digest and whole and _reusable(cluster, observation):
+        if _is_of(cluster, spec) and whole and _reusable(cluster, observation):
             return cluster.release
     return replace(new, generation=max(new.generation, newest.release.generation + 1 if newest else 1))
+
+
+def _is_of(cluster: Cluster, spec: Spec) -> bool:
+    """Whether it is what the configuration asks for, and nobody has changed it by hand since."""
+    return cluster.release.digest == spec.digest and not any(machine.differs for machine in cluster.machines)
 
 
 def _unfinished(cluster: Cluster, observation: Observation) -> bool:

@@ -105,7 +105,7 @@ class Scene:
         going = tuple(m for m in self.rest if m.release != self.kept_warm)
         return {
             # A machine that had died before this run, and runs again, is drained like any other.
-            Role.BLUE: tuple(m for m in self.blue if not (m.id in self.intent.lost and m.lost)),
+            Role.BLUE: tuple(m for m in self.blue if not self._over(m)),
             Role.GREEN: self.green,
             Role.STRAY: tuple(m for m in going if not rank(m.release, self.observation)),
             Role.PAST: tuple(m for m in going if rank(m.release, self.observation)),
@@ -113,6 +113,11 @@ class Scene:
             Role.TASK: self.observation.tasks,
             Role.ALL: self.blue + self.green + self.rest,
         }
+
+    def _over(self, machine: MachineSeen) -> bool:
+        """Ended before this run began: nothing is waited for. One that only slept is routed again by a restore."""
+        woken = self.intent.goal == "restore" and machine.asleep and machine.cordoned
+        return machine.id in self.intent.lost and (machine.lost or machine.asleep) and not woken
 
     @cached_property
     def kept_warm(self) -> Release | None:
@@ -155,7 +160,9 @@ class Scene:
     def proven(self, machine: MachineSeen) -> bool:
         """Whether the record of its proven routing still counts: of the latest commit, and nothing happened since."""
         current = self.ownership is not None and machine.serving == self.ownership.number
-        return current and not machine.touched
+        # What was adopted serves as it is, whatever an older record says of releases that it has replaced.
+        adopted = machine.adopted and machine.release == self.intent.blue and not self.committed
+        return (current or adopted) and not machine.touched
 
     def routed(self, machine: MachineSeen) -> bool:
         """Whether users can reach it, as far as is known: running, uncordoned, and registered with the proxy."""
@@ -219,4 +226,4 @@ def staying(scene: Scene) -> Intent:
 
 def lost(blue: Cluster | None) -> frozenset[str]:
     """Ids of a cluster's machines that are dead already."""
-    return frozenset(machine.id for machine in blue.machines if machine.lost) if blue else frozenset()
+    return frozenset(m.id for m in blue.machines if m.lost or m.asleep) if blue else frozenset()

@@ -204,8 +204,8 @@ class Spec(Part):
 
     ``regions`` maps a region code to its number of machines. ``env`` is visible in Fly's API and in Pulumi's plan;
     ``secret_env`` becomes the app's Fly secrets and is visible nowhere. ``public_url`` is where users reach the app
-    (default ``https://<app>.fly.dev``); ``api_url`` is the Machines API's (default ``FLY_FLAPS_BASE_URL``, then
-    Fly's own).
+    (default ``https://<app>.fly.dev``); ``adopt`` takes over what `fly deploy` made. ``api_url`` is the Machines
+    API's (default ``FLY_FLAPS_BASE_URL``, then Fly's own).
     """
 
     app: AppName
@@ -236,6 +236,10 @@ class Spec(Part):
     state_store: StateStore | None = None
     """The bucket that the app saves its state to. Without it, that a machine exited with 0 is all that is
     proven.
+    """
+    adopt: bool = False
+    """Take over the machines of an app that was deployed by `fly deploy`: the first `up` drains and replaces them.
+    Without it they are left alone, and go on serving beside the new ones.
     """
     cutover: Literal["handoff", "overlap"] = "handoff"
     """`handoff`: the old cluster is drained and proven saved before the new one is routed. `overlap`: Fly's

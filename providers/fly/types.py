@@ -154,6 +154,26 @@ class Machine(_Answer):
     @property
     def metadata(self) -> dict[str, str]:
         """The machine's metadata; a machine on a host that is not ok carries ``incomplete_config`` instead."""
-        config = self.config or self.incomplete_config or {}
-        metadata = config.get("metadata") or {}
-        return {str(key): str(value) for key, value in metadata.items()}
+        return _texts((self.config or self.incomplete_config or {}).get("metadata"))
+
+    @property
+    def image(self) -> str:
+        """The image's reference as it was asked for, fit to be shown; ``""`` where the host is not ok."""
+        return clean(str((self.config or {}).get("image") or ""))[:WORD_CAP]
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The environment in its config; values may be anybody's secrets."""
+        return _texts((self.config or {}).get("env"))
+
+    @property
+    def mounts(self) -> tuple[str, ...]:
+        """Ids of the volumes that it mounts."""
+        mounts = (self.config or {}).get("mounts")
+        listed = mounts if isinstance(mounts, list) else []
+        found = [mount.get("volume") for mount in listed if isinstance(mount, Mapping)]
+        return tuple(clean(str(volume))[:WORD_CAP] for volume in found if volume)
+
+
+def _texts(value: object) -> dict[str, str]:
+    return {str(key): str(item) for key, item in value.items()} if isinstance(value, Mapping) else {}

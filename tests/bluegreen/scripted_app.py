@@ -109,7 +109,10 @@ class ScriptedApp:
         if self.store.down or self.outage:
             raise StoreError("the store does not answer")
         boot = life.boot
-        release, prefix = boot.env["BLUEGREEN_RELEASE"], boot.env.get("BLUEGREEN_STATE_PREFIX", "")
+        release, prefix = (
+            boot.env.get("BLUEGREEN_RELEASE", "none"),
+            boot.env.get("BLUEGREEN_STATE_PREFIX", ""),
+        )
         key = f"{prefix}rooms/{boot.machine_id}.json"
         room = json.dumps([boot.instance_id, life.edits]).encode()
         manifest = {

@@ -49,7 +49,7 @@ async def _check_record(ctx: Context, scene: Scene, observation: Observation) ->
         raise GateFailed(f"who owns the state is not known: {error}") from None
     known = observation.record if isinstance(observation.record, Ownership) else None
     blue = scene.intent.blue
-    saves_here = any(machine.state_store == location.location for machine in scene.blue)
+    saves_here = any(m.state_store == location.location and not m.adopted for m in scene.blue)
     handed_over = saves_here and all(machine.cutover == "handoff" for machine in scene.blue)
     came_late = Scene(scene.intent, replace(observation, record=record)).late_commit
     if record and handed_over and record.release != blue and not came_late:

@@ -11,7 +11,7 @@ from providers.bluegreen import journal
 from providers.bluegreen.actions.together import each, each_or_fail
 from providers.bluegreen.context import Context
 from providers.bluegreen.failures import NotYet
-from providers.bluegreen.model import Answer, MachineSeen, Observation, Role
+from providers.bluegreen.model import Answer, MachineSeen, Observation, Ownership, Role
 from providers.bluegreen.observe import look_again
 from providers.bluegreen.plan import Step
 from providers.bluegreen.polling import polling
@@ -39,7 +39,7 @@ async def cordon(ctx: Context, scene: Scene, step: Step) -> Observation:
 async def _cordon_the_dead(ctx: Context, scene: Scene) -> None:
     """Blue's machines that died before this run must not serve if they come back. Their hosts may not even answer."""
     for machine in scene.blue:
-        if machine.id in scene.intent.lost and machine.lost and not machine.cordoned:
+        if machine.id in scene.intent.lost and (machine.lost or machine.asleep) and not machine.cordoned:
             with anyio.move_on_after(CORDON_DEAD_WITHIN_S), contextlib.suppress(FlyError):
                 await ctx.machines.cordon(machine.id)
 
@@ -68,6 +68,7 @@ async def prove_routed(ctx: Context, scene: Scene, step: Step) -> Observation:
     """Ask as users do, in every region, until a machine of the cluster answers.
 
     Under ``overlap`` blue answers as well, and may answer every time: there each green machine is asked for by its id.
+    So it is beside machines that are not ours.
     """
     expected = {machine.id for machine in step.machines} | {""}
 
@@ -79,7 +80,8 @@ async def prove_routed(ctx: Context, scene: Scene, step: Step) -> Observation:
         ctx.waiting_for.pop(region + machine_id, None)
         return answer
 
-    by_id = scene.intent.cutover == "overlap" and scene.intent.goal in ("deploy", "rollback")
+    overlaps = scene.intent.cutover == "overlap" and scene.intent.goal in ("deploy", "rollback")
+    by_id = overlaps or bool(scene.observation.strangers)
     questions = {(machine.region, machine.id if by_id else "") for machine in step.machines}
     return replace(scene.observation, answers=tuple(await each_or_fail(sorted(questions), one)))
 
@@ -104,7 +106,8 @@ async def mark_serving(ctx: Context, scene: Scene, step: Step) -> Observation:
         seen = await look_again(ctx, machine)
         if seen.cordoned:
             return seen
-        await ctx.machines.set_metadata(machine.id, journal.SERVING, str(number))
+        mark = str(Ownership(number, machine.release)) if machine.adopted else str(number)
+        await ctx.machines.set_metadata(machine.id, journal.SERVING, mark)
         ctx.touched.discard(machine.id)
         return replace(seen, serving=number, touched=False)
 
