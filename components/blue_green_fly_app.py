@@ -18,6 +18,8 @@ OUTPUTS = (
     "url",
     "release",
     "serving",
+    "machines",
+    "drift",
     "phase",
     "handoff_window_seconds",
     "phases",
@@ -32,7 +34,9 @@ class BlueGreenFlyApp(ComponentResource):
     """A stateful app that is deployed as create-new, verify, drain-old, switch-routes, retire-old.
 
     Outputs: ``url``; ``image`` (what is deployed: with ``build``, pinned by its digest); ``release``
-    (``"<generation>-<digest>-<nonce>"``); ``serving`` (release, machine ids, regions, image digest); ``phase``
+    (``"<generation>-<digest>-<nonce>"``); ``serving`` (release, machine ids, regions, image digest);
+    ``machines`` (of that release: id, name, region, state, cordoned, image, names of env, checks); ``drift`` (what a
+    refresh found to be changed by hand, in words); ``phase``
     (``"serving"``, where an unfinished rollout stands, or how a failed one ended); ``handoff_window_seconds`` (of the
     last rollout, ``None`` on a first deploy); ``phases`` (name, start in epoch seconds, seconds); ``proven`` (rooms,
     objects, bytes proven saved; start, seconds); ``test_results`` (name, start, seconds, summary); ``pending_release``
@@ -46,6 +50,8 @@ class BlueGreenFlyApp(ComponentResource):
     image: Output[str]
     release: Output[str]
     serving: Output[dict[str, Any]]
+    machines: Output[list[dict[str, Any]]]
+    drift: Output[list[str]]
     phase: Output[str]
     handoff_window_seconds: Output[float | None]
     phases: Output[list[dict[str, Any]]]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from pydantic import SecretStr
 
-from providers.bluegreen.model import Cluster, Phase, Proof, Release
+from providers.bluegreen.model import Cluster, MachineSeen, Phase, Proof, Release
 from providers.bluegreen.outcome import Ending, Outcome
+from providers.bluegreen.reasons import drift
+from providers.bluegreen.scene import Scene, awaiting
 from providers.bluegreen.spec import Spec
 
 SERVING = "serving"
@@ -29,12 +31,31 @@ def of_cluster(cluster: Cluster | None) -> dict[str, Any]:
     }
 
 
+def of_machines(machines: Iterable[MachineSeen]) -> list[dict[str, Any]]:
+    """The machines of the release that owns the state, by name. Of the environment the names alone."""
+    return [
+        {
+            "id": machine.id,
+            "name": machine.name,
+            "region": machine.region,
+            "state": machine.state,
+            "cordoned": machine.cordoned,
+            "image": machine.image,
+            "env": list(machine.env),
+            "checks": {check.name: "passing" if check.passing else "failing" for check in machine.checks},
+        }
+        for machine in sorted(machines, key=lambda machine: machine.name)
+    ]
+
+
 def of_outcome(
     spec: Spec, outcome: Outcome, olds: Mapping[str, Any], previous: Mapping[str, SecretStr | None]
 ) -> dict[str, Any]:
     """The outputs after a success. An ``up`` that changed no machine keeps the last rollout's figures."""
     return {
         **of_observation(spec, outcome.serving, olds, unfinished=None),
+        "machines": of_machines(outcome.machines),
+        "drift": [],
         **of_pending(outcome.pending),
         **of_blue_secrets(outcome, previous),
         "app_created": bool(olds.get("app_created")) or outcome.app_created,
@@ -126,6 +147,16 @@ def _proven(proofs: Sequence[Proof]) -> dict[str, float]:
     began = min(proof.started_at for proof in proofs)
     ended = max(proof.started_at + proof.seconds for proof in proofs)
     return figures | {"started_at": began, "seconds": ended - began}
+
+
+def of_scene(spec: Spec, scene: Scene, olds: Mapping[str, Any], unfinished: Phase | None) -> dict[str, Any]:
+    """What a refresh finds, as far as it is of now."""
+    return {
+        **of_observation(spec, scene.serving, olds, unfinished),
+        **of_pending(awaiting(scene)),
+        "machines": of_machines(scene.owners),
+        "drift": drift(scene),
+    }
 
 
 def of_observation(

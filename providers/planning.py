@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from providers.bluegreen import report
+from providers.bluegreen.adopted import refusals, warnings
 from providers.bluegreen.plan import PlannedStep
 from providers.bluegreen.plan_json import VERSION, plan_json
 from providers.bluegreen.scene import Scene
@@ -30,10 +31,14 @@ class Planned:
 def plan_text(planned: Planned) -> str:
     """What people read; ``""`` where nothing changes."""
     changes = [f"  change: {change}" for change in planned.changes]
+    if refused := refusals(planned.scene):
+        return "\n".join([*(f"up refuses: {refusal}" for refusal in refused), *changes])
+    others = [f"  {warning}" for warning in warnings(planned.scene.observation)]
     if not planned.steps:
-        return "\n".join(["no machine is touched", *changes]) if changes else ""
+        untouched = ["no machine is touched", *changes] if changes or others else []
+        return "\n".join(untouched + others)
     headline, *rollout = report.plan_lines(planned.scene, planned.steps, planned.known_later)
-    return "\n".join([headline, *changes, *_of_live(planned), *rollout])
+    return "\n".join([headline, *changes, *others, *_of_live(planned), *rollout])
 
 
 def _of_live(planned: Planned) -> list[str]:

@@ -31,7 +31,7 @@ from providers.bluegreen.deploy import CannotLook, Request, deploy, preview
 from providers.bluegreen.events import Event, Hear
 from providers.bluegreen.observe import app_is_gone
 from providers.bluegreen.plan import PlannedStep
-from providers.bluegreen.scene import Goal, awaiting
+from providers.bluegreen.scene import Goal
 from providers.bluegreen.spec import Spec
 from providers.changes import changes
 from providers.console import Say, console
@@ -85,8 +85,7 @@ class BlueGreenFlyAppProvider(ResourceProvider):
                 return ReadResult(None, {})
             scene, steps = _in_context(spec, _silent, lambda ctx: preview(ctx, _request("deploy", props)))
         unfinished = steps[0].phase if steps else None
-        seen = outputs.of_observation(spec, scene.serving, props, unfinished)
-        return ReadResult(id_, props | seen | outputs.of_pending(awaiting(scene)))
+        return ReadResult(id_, props | outputs.of_scene(spec, scene, props, unfinished))
 
     def delete(self, id_: str, props: Props) -> None:
         request = _request("destroy", props, owns_app=bool(props.get("app_created")))
@@ -190,6 +189,8 @@ class BlueGreenFlyAppResource(Resource, module="fly", name="BlueGreenFlyApp"):
     url: Output[str]
     release: Output[str]
     serving: Output[dict[str, Any]]
+    machines: Output[list[dict[str, Any]]]
+    drift: Output[list[str]]
     phase: Output[str]
     handoff_window_seconds: Output[float | None]
     phases: Output[list[dict[str, Any]]]
@@ -211,6 +212,8 @@ _OUTPUTS = (
     "url",
     "release",
     "serving",
+    "machines",
+    "drift",
     "phase",
     "handoff_window_seconds",
     "phases",

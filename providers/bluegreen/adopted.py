@@ -15,6 +15,7 @@ from dataclasses import replace
 from providers.bluegreen import journal
 from providers.bluegreen.journal import Entry, identify
 from providers.bluegreen.model import MachineSeen, Observation, Ownership, Release, Stranger
+from providers.bluegreen.scene import Scene
 from providers.bluegreen.spec import Spec
 from providers.fly.types import Machine
 
@@ -84,11 +85,12 @@ def _release(metadata: Mapping[str, str], app: str) -> Release:
     return Release(entry.release.generation if entry else 0, f"fly{told}", nonce)
 
 
-def refusals(observation: Observation, *, adopt: bool) -> list[str]:
+def refusals(scene: Scene) -> list[str]:
     """Why nothing may be decided about the machines that are not ours. Empty: nothing of them is in the way."""
+    observation, adopt = scene.observation, scene.intent.spec.adopt
     changed = [machine for machine in observation.strangers if machine.was]
     adopted = {machine.release for machine in observation.seen if machine.adopted}
-    if changed and not adopt:
+    if changed:
         first = changed[0]
         return [
             f"`fly deploy` has changed machine {first.id} ({first.name}) of release {first.was}, and "

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 import anyio
 from pydantic import SecretStr
 
-from providers.bluegreen import adopted, failures
+from providers.bluegreen import failures
+from providers.bluegreen.adopted import refusals
 from providers.bluegreen.commits import known, newest_committed
 from providers.bluegreen.conditions import blue_answers
 from providers.bluegreen.context import Context
@@ -58,23 +59,24 @@ class Request:
 
 
 async def preview(ctx: Context, request: Request) -> tuple[Scene, list[PlannedStep]]:
-    """What ``deploy`` would do from here. Two reads, no change. Raises ``CannotLook``, ``Refused``."""
-    scene = await survey(ctx, request)
-    must_not_refuse(scene)
+    """What ``deploy`` would do from here, or would if ``refusals`` did not refuse it. Two reads, no change.
+
+    Raises ``CannotLook``.
+    """
+    scene = await _first_look(ctx, request)
     return scene, rollout(scene)
 
 
-def must_not_refuse(scene: Scene) -> None:
+def _must_not_refuse(scene: Scene) -> None:
     """Raises ``Refused`` where machines that are not ours are in the way."""
-    found = adopted.refusals(scene.observation, adopt=scene.intent.spec.adopt)
-    if found:
+    if found := refusals(scene):
         raise Refused("; ".join(found))
 
 
 async def deploy(ctx: Context, request: Request) -> Outcome:
     """Bring the world to what the request asks for, or back. Raises ``CannotLook``; all other endings are Outcomes."""
-    scene = await survey(ctx, request)
-    must_not_refuse(scene)
+    scene = await _first_look(ctx, request)
+    _must_not_refuse(scene)
     if next_step(scene) is None:
         return _unchanged(Run(ctx, scene))
     outcome = await _locked(ctx, request, scene)
@@ -103,7 +105,7 @@ async def _alone(ctx: Context, request: Request, scene: Scene) -> Outcome:
     """The deployment, once nobody else can change its machines: what was seen before that counts no more."""
     if scene.observation.seen:
         scene = await _seen_alone(ctx, request, scene)
-        must_not_refuse(scene)
+        _must_not_refuse(scene)
     run = Run(ctx, scene)
     if next_step(scene) is None:
         return _unchanged(run)
@@ -162,8 +164,7 @@ def _unchanged(run: Run) -> Outcome:
     return _outcome(run, Ending.DESTROYED if run.scene.intent.goal == "destroy" else Ending.UNCHANGED)
 
 
-async def survey(ctx: Context, request: Request) -> Scene:
-    """The world as it is, and what it means for the request. Raises ``CannotLook``."""
+async def _first_look(ctx: Context, request: Request) -> Scene:
     ctx.expected = request.expected
     ctx.adopting = (
         ctx.spec.adopt and request.goal != "destroy"
@@ -316,5 +317,6 @@ def _outcome(run: Run, ending: Ending, failure: Failure | None = None) -> Outcom
         api_calls=run.ctx.api.calls,
         app_created=scene.observation.app_created or any(machine.app_created for machine in scene.green),
         left=len(scene.observation.seen),
+        machines=scene.owners,
         next_command="pulumi destroy" if scene.intent.goal == "destroy" else "pulumi up",
     )

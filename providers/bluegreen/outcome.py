@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from providers.bluegreen.model import Cluster, Phase, Proof, Release, TestResult
+from providers.bluegreen.model import Cluster, MachineSeen, Phase, Proof, Release, TestResult
 
 
 class Ending(StrEnum):
@@ -46,7 +46,7 @@ class Outcome:
 
     ``serving``: the machines that users reach. ``owner``: the release that owns the state, routed or not.
     ``pending``: the release that is verified, unrouted, and waits for approval. ``left``: how many machines of ours
-    there are at the end, as far as is known, whatever they do.
+    there are at the end, as far as is known, whatever they do; ``machines``: those of the owner among them.
     """
 
     ending: Ending
@@ -61,6 +61,7 @@ class Outcome:
     api_calls: int = 0
     app_created: bool = False
     left: int = 0
+    machines: tuple[MachineSeen, ...] = ()
     next_command: str = ""
 
     @property

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from providers.bluegreen.adopted import refusals
 from providers.bluegreen.commits import in_time, is_retired, rank
 from providers.bluegreen.model import Cluster, MachineSeen, Release, Role
 from providers.bluegreen.plan import next_step
 from providers.bluegreen.scene import Scene, awaiting
 
+DRIFT, REFUSED = "drift: ", "up refuses: "
+
+
+def drift(scene: Scene) -> list[str]:
+    """What somebody else has done to what serves, among the reasons."""
+    return [reason for reason in reasons(scene) if reason.startswith((DRIFT, REFUSED))]
+
 
 def reasons(scene: Scene) -> list[str]:
     """One line for each reason, for people; the first is the weightiest. Empty: there is nothing to do."""
+    if refused := [f"{REFUSED}{refusal}" for refusal in refusals(scene)]:
+        return refused
     if next_step(scene) is None:
         return []
     if scene.intent.goal == "destroy":
@@ -35,8 +45,13 @@ def _of_rollout(scene: Scene) -> Iterator[str]:
         yield f"unfinished rollout: release {intent.release} was left before its commit point{some}"
     elif intent.blue is None:
         yield "nothing is deployed yet"
+    elif any(machine.adopted for machine in scene.blue):
+        yield f"release {intent.blue} of `fly deploy` is taken over"
     elif intent.blue.digest == intent.release.digest:
-        yield _counts(scene)
+        differing = [(machine, told) for machine in scene.blue for told in machine.differs]
+        yield from (f"{DRIFT}machine {m.id} ({m.name}): {told}" for m, told in differing)
+        if len(scene.blue) != intent.spec.machine_count:
+            yield _counts(scene)
     else:
         yield f"the configuration is not that of release {intent.blue}, which serves"
 
@@ -51,7 +66,7 @@ def _of_owner(scene: Scene) -> Iterator[str]:
     """Green owns the state: what is not as a finished rollout leaves it."""
     names = {machine.name for machine in scene.green}
     for name in sorted(scene.intent.wanted.keys() - names):
-        yield f"drift: machine {name} ({scene.intent.wanted[name]}) is gone"
+        yield f"{DRIFT}machine {name} ({scene.intent.wanted[name]}) is gone"
     unproven = [machine for machine in scene.green if not machine.serving]
     for machine in scene.green:
         yield from _of_machine(machine, recorded=machine not in unproven)
@@ -66,9 +81,9 @@ def _of_machine(machine: MachineSeen, *, recorded: bool) -> Iterator[str]:
     """What somebody, or a host, has done to a machine that served; before that it is no drift but unfinished."""
     told = f"machine {machine.id} ({machine.name})"
     if recorded and machine.state != "started":
-        yield f"drift: {told} is {machine.state}"
+        yield f"{DRIFT}{told} is {machine.state}"
     elif recorded and machine.cordoned:
-        yield f"drift: {told} is cordoned: no user reaches it"
+        yield f"{DRIFT}{told} is cordoned: no user reaches it"
     if machine.draining:
         yield f"unfinished drain: {told} was asked to drain, and not told to resume"
     if machine.secrets_of:

@@ -175,9 +175,14 @@ class Scene:
         return self.intent.release if self.committed else self.intent.blue
 
     @property
+    def owners(self) -> tuple[MachineSeen, ...]:
+        """The owner's machines, whether users reach them or not."""
+        return self._of(self.owner)
+
+    @property
     def serving(self) -> Cluster | None:
         """The owner's machines that users reach; ``None`` where they reach none."""
-        routed = tuple(machine for machine in self._of(self.owner) if self.routed(machine))
+        routed = tuple(machine for machine in self.owners if self.routed(machine))
         return Cluster(self.owner, routed) if self.owner and routed else None
 
 
