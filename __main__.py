@@ -8,4 +8,5 @@ from components.stack import read_stack
 app = BlueGreenFlyApp("app", read_stack())
 
 for name, value in app.outputs.items():
-    pulumi.export(name, value)
+    if name != "machines":  # `python -m bluegreen status` shows them better
+        pulumi.export(name, value)

@@ -43,6 +43,8 @@ class BlueGreenFlyApp(ComponentResource):
     (what waits for approval: set ``approved_release`` to it); ``api_calls``; ``ingress`` (addresses, certificates'
     status, DNS records to set).
 
+    ``protect``, ``aliases``, ``ignore_changes`` and ``retain_on_delete`` mean what they mean for any resource.
+
     A failed rollout fails ``pulumi up`` and says which cluster serves. Wrong arguments fail before any call.
     """
 
@@ -80,6 +82,9 @@ class BlueGreenFlyApp(ComponentResource):
             parent=self,
             additional_secret_outputs=["secret_env", "blue_secret_env", "notify"],
             depends_on=lead,
+            # Pulumi hands protect, aliases and providers down to a component's children, but not these.
+            ignore_changes=opts.ignore_changes if opts else None,
+            retain_on_delete=opts.retain_on_delete if opts else None,
         )
         app = BlueGreenFlyAppResource(name, props, secret)
         for key in OUTPUTS:

@@ -23,7 +23,7 @@ from pulumi.dynamic import (
 )
 from pydantic import ValidationError
 
-from providers import inputs, outputs
+from providers import claims, inputs, outputs
 from providers.audience import audience
 from providers.bluegreen import report
 from providers.bluegreen.context import Context
@@ -67,7 +67,9 @@ class BlueGreenFlyAppProvider(ResourceProvider):
     def create(self, props: Props) -> CreateResult:
         spec = inputs.parse(props)
         with told_to_engine():
-            return CreateResult(spec.app, props | _run(spec, _request("deploy", {}), {}, props))
+            outs = _run(spec, _request("deploy", {}), {}, props)
+        claims.claim(spec.app)
+        return CreateResult(spec.app, props | outs)
 
     def update(self, id_: str, olds: Props, news: Props) -> UpdateResult:
         spec = inputs.parse(news)
@@ -88,6 +90,8 @@ class BlueGreenFlyAppProvider(ResourceProvider):
         return ReadResult(id_, props | outputs.of_scene(spec, scene, props, unfinished))
 
     def delete(self, id_: str, props: Props) -> None:
+        if claims.is_claimed(inputs.parse(props).app):
+            return  # renamed without an alias: the resource of the new name has the app now, and it serves
         request = _request("destroy", props, owns_app=bool(props.get("app_created")))
         with told_to_engine():
             _run(inputs.parse(props), request, props, props)

@@ -93,8 +93,8 @@ def refusals(scene: Scene) -> list[str]:
     if changed:
         first = changed[0]
         return [
-            f"`fly deploy` has changed machine {first.id} ({first.name}) of release {first.was}, and "
-            f"{len(changed) - 1} more: adopt: true takes them over as blue"
+            f"`fly deploy` has changed release {first.was}: {len(changed)} of its machines, machine {first.id} "
+            f"({first.name}) among them: adopt: true takes them over as blue"
         ]
     if len(adopted) > 1:
         told = "; ".join(f"{release}: {_ids(observation, release)}" for release in sorted(adopted))
@@ -132,27 +132,20 @@ def _serves(machine: Stranger) -> bool:
 
 def warnings(observation: Observation) -> Iterator[str]:
     """Who else is in the app, and is left alone: said with every plan, also where there is nothing to do."""
-    beside = [machine for machine in observation.strangers if machine.group == GROUP and machine.release]
-    if beside:
-        yield (
-            f"WARNING: {_count(beside)} of `fly deploy` go on serving beside ours ({_names(beside)}): "
-            "adopt: true takes them over"
-        )
-    copies = [machine for machine in observation.strangers if machine.group == GROUP and not machine.release]
-    if copies:
-        yield f"WARNING: {_count(copies)} of the app's process group, not ours, are left alone ({_names(copies)})"
+    in_group = [machine for machine in observation.strangers if machine.group == GROUP]
+    if beside := [machine for machine in in_group if machine.release]:
+        yield f"WARNING: beside ours serve, and go on, {_told(beside)} of `fly deploy`: adopt: true takes them over"
+    if copies := [machine for machine in in_group if not machine.release]:
+        yield f"WARNING: left alone: {_told(copies)} of the app's process group, which are not ours"
     for group in sorted({machine.group for machine in observation.strangers if _serves(machine)} - {GROUP}):
         others = [machine for machine in observation.strangers if machine.group == group]
-        yield f"note: {_count(others)} of the process group {group} are left alone ({_names(others)})"
+        yield f"note: left alone: {_told(others)} of the process group {group}"
 
 
-def _count(machines: list[Stranger]) -> str:
-    return f"{len(machines)} machine{'s' if len(machines) != 1 else ''}"
-
-
-def _names(machines: list[Stranger]) -> str:
+def _told(machines: list[Stranger]) -> str:
     shown = ", ".join(f"{machine.id} in {machine.region}" for machine in machines[:5])
-    return shown if len(machines) <= 5 else f"{shown}, …"
+    count = f"{len(machines)} machine{'s' if len(machines) != 1 else ''}"
+    return f"{count} ({shown}{', …' if len(machines) > 5 else ''})"
 
 
 def notes(blue: tuple[MachineSeen, ...], spec: Spec) -> Iterator[str]:

@@ -12,8 +12,10 @@ from typing import Any
 
 from providers.bluegreen.spec import Spec
 from providers.fly.types import Machine
+from providers.gates.output import clean
 
 OURS = "BLUEGREEN_"
+NAME_CAP = 120
 
 
 def differences(machine: Machine, spec: Spec) -> tuple[str, ...]:
@@ -27,7 +29,7 @@ def _differences(machine: Machine, spec: Spec) -> Iterator[str]:
     has, wanted = _users(machine.env), _users(spec.env)
     names = sorted(name for name in has.keys() | wanted.keys() if has.get(name) != wanted.get(name))
     if names:
-        yield f"its env differs in {', '.join(names)}"
+        yield f"its env differs in {', '.join(clean(name)[:NAME_CAP] for name in names)}"
     config = machine.config or {}
     guest = spec.guest.model_dump()
     size = _mapping(config.get("guest"))
@@ -36,6 +38,11 @@ def _differences(machine: Machine, spec: Spec) -> Iterator[str]:
     ports = _ports(config.get("services"))
     if ports != sorted((service.protocol, service.internal_port) for service in spec.services):
         yield f"its services are {', '.join(f'{protocol} {port}' for protocol, port in ports) or 'none'}"
+
+
+def users_names(machine: Machine) -> tuple[str, ...]:
+    """Names in its environment, less what we tell it ourselves, fit to be shown."""
+    return tuple(sorted(clean(name)[:NAME_CAP] for name in _users(machine.env)))
 
 
 def _users(env: Mapping[str, str]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from providers.bluegreen import adopted
 from providers.bluegreen.commits import is_settled
 from providers.bluegreen.context import Context
-from providers.bluegreen.drift import differences
+from providers.bluegreen.drift import differences, users_names
 from providers.bluegreen.journal import Entry, identify
 from providers.bluegreen.model import (
     GONE,
@@ -23,7 +23,6 @@ from providers.bluegreen.spec import split_location
 from providers.fly import Machine, NotFound
 from providers.fly.retries import borne
 from providers.fly.types import Check
-from providers.gates.output import clean
 from providers.gates.owners import latest_owner
 from providers.gates.store import StoreError
 
@@ -185,7 +184,7 @@ def _seen(machine: Machine, known: Entry) -> MachineSeen:
         app_created=known.app_created,
         image=machine.image,
         image_digest=machine.image_ref.digest,
-        env=tuple(sorted(clean(name) for name in machine.env)),
+        env=users_names(machine),
         mounts=machine.mounts,
         checks=tuple(
             _check(check) for check in machine.checks if not check.name.startswith("bg_deployments_")

@@ -92,7 +92,7 @@ def test_without_adopt_flys_machines_are_left_alone_and_it_is_said() -> None:
         assert touched(kit, ids) == []
         _, seen = await plan(kit, wanted)
         (told,) = warnings(seen)
-        assert told.startswith("WARNING: 2 machines of `fly deploy` go on serving beside ours")
+        assert told.startswith("WARNING: beside ours serve, and go on, 2 machines (")
         assert (await kit.deploy(wanted, goal="destroy")).ending is Ending.DESTROYED
         assert names(kit) == FLYS
 
@@ -115,8 +115,9 @@ def test_other_process_groups_and_copies_are_never_touched() -> None:
         assert names(kit) == OURS | {"worker-1", "by-hand-1", "clone-1"}
         assert touched(kit, others) == []
         told = "\n".join(warnings((await plan(kit, ADOPT))[1]))
-        assert "1 machine of the app's process group, not ours" in told
-        assert "note: 1 machine of the process group worker" in told
+        assert "left alone: 1 machine (" in told
+        assert "of the app's process group, which are not ours" in told
+        assert "of the process group worker" in told
 
     simulate(test)
 
@@ -279,7 +280,7 @@ def test_a_later_fly_deploy_is_refused_and_adopted_only_when_asked() -> None:
         wanted = spec(image=V1)
         assert (await kit.deploy(wanted)).ending is Ending.DEPLOYED
         await change(kit, "rooms-g1-ams-1", metadata=fly_metadata(1), image=V2)
-        with pytest.raises(Refused, match=r"has changed machine \w+ \(rooms-g1-ams-1\).*adopt: true"):
+        with pytest.raises(Refused, match=r"1 of its machines, machine \w+ \(rooms-g1-ams-1\).*adopt: true"):
             await kit.deploy(wanted)
         adopt = spec(image=V1, adopt=True)
         with pytest.raises(Refused, match=r"half-done.*\(rooms-g1-iad-1\)"):

@@ -1,0 +1,155 @@
+"""One stack through its whole life, by the real engine: adoption, drift, repair, and all that Pulumi lets users say."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from demo.local import local_platform
+from tests.bluegreen.fly_made import SERVICE, fly_metadata
+from tests.engine.test_real_engine import ok, version
+from tests.resource.lifecycle.stack import OwnProject
+from tests.resource.lifecycle.token_gate import TokenGate, token_gate
+
+V1, V2 = "registry.fly.io/rooms:v1", "registry.fly.io/rooms:v2"
+NEWER_OUTPUTS = ("machines", "drift")
+YES = ("--yes", "--skip-preview")
+
+
+@pytest.fixture
+def gated(tmp_path: Path) -> Iterator[tuple[OwnProject, TokenGate]]:
+    assert shutil.which("pulumi"), "no pulumi on PATH; `make test` puts the engine there"
+    with local_platform(tmp_path) as platform, token_gate(platform.api_url, "first-token") as gate:
+        stack = OwnProject(platform, tmp_path)
+        stack.init()
+        stack.args |= {"api_url": gate.url, "adopt": True, "image": V2, "tests": []}
+        stack.environ["FLY_API_TOKEN"] = gate.token
+        yield stack, gate
+
+
+def rotate(stack: OwnProject, gate: TokenGate) -> str:
+    """Another token is the only good one from here on. Answers the old one."""
+    old, gate.token = gate.token, f"{gate.token}-rotated"
+    stack.environ["FLY_API_TOKEN"] = gate.token
+    return old
+
+
+def fly_deploys(stack: OwnProject) -> None:
+    """What a team has before it comes here: an app with two machines of `fly deploy`, and a worker."""
+    stack.fly("POST", "", {"name": "rooms", "org_slug": "personal"})
+    groups = {"still-river-1": ("ams", "app"), "calm-sea-2": ("iad", "app"), "worker-1": ("ams", "worker")}
+    for name, (region, group) in groups.items():
+        services = [SERVICE] if group == "app" else []
+        stop = {"signal": "SIGTERM", "timeout": "10s"}
+        config = {"image": V1, "metadata": fly_metadata(12, group), "services": services, "stop_config": stop}
+        made = stack.fly("POST", "/rooms/machines", {"name": name, "region": region, "config": config})
+        stack.fly("GET", f"/rooms/machines/{made['id']}/wait?state=started&timeout=60")
+
+
+def change_by_hand(stack: OwnProject, name: str, **config: Any) -> None:
+    """`fly machine update`."""
+    found = next(machine for machine in stack.fly("GET", "/rooms/machines") if machine["name"] == name)
+    stack.fly("POST", f"/rooms/machines/{found['id']}", {"config": {**found["config"], **config}})
+    stack.fly("GET", f"/rooms/machines/{found['id']}/wait?state=started&timeout=60")
+
+
+def test_the_life_of_a_stack(gated: tuple[OwnProject, TokenGate]) -> None:
+    """Adopted, changed by hand, repaired, ignored, renamed, upgraded, targeted, protected, retained, destroyed."""
+    stack, gate = gated
+    fly_deploys(stack)
+    _adopt(stack)
+    _drift(stack, gate)
+    _options(stack)
+    _older_state(stack)
+    _renames(stack)
+    _ends(stack, gate)
+
+
+def _adopt(stack: OwnProject) -> None:
+    told = ok(stack.run("up", "--yes"))
+    assert "adopts release 0-fly12-" in told
+    assert "of the process group worker" in told
+    assert version(stack)["version"] == "v2"
+    assert set(stack.machines()) == {"rooms-g1-ams-1", "rooms-g1-iad-1", "worker-1"}
+    assert stack.outputs()["drift"] == []
+
+
+def _drift(stack: OwnProject, gate: TokenGate) -> None:
+    """Refresh says what was changed, with a token that was rotated meanwhile; `up` repairs it with a rollout."""
+    old = rotate(stack, gate)
+    before = stack.mark()
+    assert "unchanged" in ok(stack.run("refresh", *YES))
+    change_by_hand(stack, "rooms-g1-ams-1", image=V1)
+    ok(stack.run("refresh", *YES))
+    assert [r["action"] for r in stack.changes_since(before)] == ["update_machine"]
+    (drift,) = stack.resource()["outputs"]["drift"]
+    assert "(rooms-g1-ams-1): its image is registry.fly.io/rooms:v1" in drift
+    images = {machine["name"]: machine["image"] for machine in stack.resource()["outputs"]["machines"]}
+    assert images == {"rooms-g1-ams-1": V1, "rooms-g1-iad-1": V2}
+    repaired = ok(stack.run("up", "--yes"))
+    assert "why: drift: machine" in repaired
+    assert set(stack.machines()) == {"rooms-g2-ams-1", "rooms-g2-iad-1", "worker-1"}
+    assert old not in repaired
+
+
+def _options(stack: OwnProject) -> None:
+    """What the program ignores is no change, and what it protects is not destroyed."""
+    before = stack.mark()
+    stack.args["image"] = V1
+    assert "unchanged" in ok(stack.run("up", *YES, ignore_changes=["image"], protect=True))
+    refused = stack.run("destroy", *YES, ignore_changes=["image"], protect=True)
+    assert refused.returncode != 0
+    assert "protected" in refused.stdout
+    assert stack.changes_since(before) == []
+    stack.args["image"] = V2
+
+
+def _older_state(stack: OwnProject) -> None:
+    """A state of before there were some outputs is read, and is no change."""
+    before, deployment = stack.mark(), json.loads(stack.state())
+    for resource in deployment["deployment"]["resources"]:
+        for part in ("inputs", "outputs"):
+            for output in NEWER_OUTPUTS:
+                resource.get(part, {}).pop(output, None)
+        resource.pop("protect", None)
+    stack.load(deployment)
+    assert "create" not in ok(stack.run("preview", "--expect-no-changes"))
+    assert stack.changes_since(before) == []
+
+
+def _renames(stack: OwnProject) -> None:
+    """With an alias it is the same resource; without one, the new resource has the app and the old one lets go."""
+    machines, before = set(stack.machines()), stack.mark()
+    stack.name = "game"
+    assert "unchanged" in ok(stack.run("up", *YES, aliases=["app"]))
+    stack.name = "lobby"
+    told = ok(stack.run("up", *YES))
+    assert "2 created" in told
+    assert "2 deleted" in told
+    assert stack.changes_since(before) == []
+    assert set(stack.machines()) == machines
+    assert version(stack)["version"] == "v2"
+
+
+def _ends(stack: OwnProject, gate: TokenGate) -> None:
+    """A target alone; retained, it serves on and is found again; destroyed with a rotated token, only ours is gone."""
+    urn, machines, before = stack.resource()["urn"], set(stack.machines()), stack.mark()
+    ok(stack.run("up", *YES, "--target", urn, "--target-dependents", retain_on_delete=True))
+    ok(stack.run("destroy", *YES, retain_on_delete=True))
+    assert set(stack.machines()) == machines
+    ok(stack.run("up", *YES))
+    assert stack.resource()["outputs"]["release"].startswith("2-")
+    assert stack.changes_since(before) == []
+    stack.environ["FLY_API_TOKEN"] = old = rotate(stack, gate)
+    refused = stack.run("destroy", *YES)
+    assert refused.returncode != 0
+    assert "answered 401" in refused.stdout
+    assert old not in refused.stdout
+    stack.environ["FLY_API_TOKEN"] = gate.token
+    ok(stack.run("destroy", *YES))
+    assert set(stack.machines()) == {"worker-1"}
