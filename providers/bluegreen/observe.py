@@ -146,9 +146,9 @@ def see(machine: Machine, app: str) -> MachineSeen | None:
     no `fly deploy` has changed it since.
     """
     known = identify(machine.metadata, app)
-    if known is None or known.task or adopted.changed_by_fly(machine.metadata):
+    if known is None or known.task or not machine.name.startswith(f"{app}-g{known.release.generation}-"):
         return None
-    if not machine.name.startswith(f"{app}-g{known.release.generation}-"):
+    if adopted.changed_by_fly(machine.metadata):
         return None
     return _seen(machine, known)
 

@@ -266,7 +266,11 @@ def test_a_sleeping_machine_is_kept_asleep_and_removed_with_the_others() -> None
         await call(kit, "POST", f"/rooms/machines/{machine(kit, 'still-river-1').id}/restart", {})
         await pass_time(10.0)
         assert "(calm-sea-2) is stopped" in (await plan(kit, ADOPT))[0]
+        before = len(kit.world.history.read())
         assert (await kit.deploy(ADOPT)).ending is Ending.DEPLOYED
+        cordoned = [r["n"] for r in kit.calls("cordon") if asleep.id in r["path"] and r["n"] > before]
+        assert cordoned
+        assert cordoned[0] < next(r["n"] for r in kit.calls("stop") if r["n"] > before)
         assert kit.routed() == names(kit)
         assert not names(kit) & FLYS
 

@@ -9,6 +9,7 @@ PLAN, DEPLOY = "tests/bluegreen/test_plan.py", "tests/bluegreen/test_deploy.py"
 HERE, VERIFY = "tests/bluegreen/test_incidents.py", "tests/bluegreen/test_verify.py"
 COMMIT, SWITCH = "tests/bluegreen/test_commit_point.py", "tests/bluegreen/test_after_switch.py"
 DRAINS, LEFT = "tests/bluegreen/test_drains.py", "tests/bluegreen/test_left_behind.py"
+ADOPT, DRIFT = "tests/bluegreen/test_adopt.py", "tests/bluegreen/test_drift.py"
 
 GATES: tuple[Mutant, ...] = (
     Mutant(
@@ -251,5 +252,53 @@ GATES: tuple[Mutant, ...] = (
         "follow_redirects=False",
         "follow_redirects=True",
         "tests/fly/test_client.py::test_redirects_are_not_followed",
+    ),
+    Mutant(
+        "adoption",
+        "what nobody asked for is taken over",
+        f"{BG}/observe.py",
+        "elif ctx.adopting and (entry :=",
+        "elif (entry :=",
+        f"{ADOPT}::test_without_adopt_flys_machines_are_left_alone_and_it_is_said",
+    ),
+    Mutant(
+        "adoption",
+        "machines of every process group are taken over",
+        f"{BG}/adopted.py",
+        "if found.release is None or found.group != GROUP:",
+        "if found.release is None:",
+        f"{ADOPT}::test_other_process_groups_and_copies_are_never_touched",
+    ),
+    Mutant(
+        "adoption",
+        "a half-done fly deploy is taken over",
+        f"{BG}/adopted.py",
+        "if len(adopted) > 1:",
+        "if len(adopted) > 9:",
+        f"{ADOPT}::test_a_half_done_fly_deploy_is_refused_by_name",
+    ),
+    Mutant(
+        "adoption",
+        "what fly deploy has changed is still ours",
+        f"{BG}/observe.py",
+        "if adopted.changed_by_fly(machine.metadata):",
+        "if False:",
+        f"{ADOPT}::test_a_later_fly_deploy_is_refused_and_adopted_only_when_asked",
+    ),
+    Mutant(
+        "adoption",
+        "a sleeping machine may wake up in the window",
+        f"{BG}/actions/switching.py",
+        "(machine.lost or machine.asleep)",
+        "machine.lost",
+        f"{ADOPT}::test_a_sleeping_machine_is_kept_asleep_and_removed_with_the_others",
+    ),
+    Mutant(
+        "drift",
+        "what was changed by hand is what was asked for",
+        f"{BG}/resolve.py",
+        "and not any(machine.differs for machine in cluster.machines)",
+        "",
+        f"{DRIFT}::test_a_machine_changed_by_hand_is_put_right_by_a_rollout[image]",
     ),
 )
