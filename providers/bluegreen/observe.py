@@ -51,11 +51,11 @@ async def look(ctx: Context, before: Observation | None = None) -> Observation:
             listed[machine_id] = await _get(ctx, machine_id)
     if any(_unreadable(machine) for machine in listed.values()):
         return replace(before, app_exists=True, machines=Unknown.UNREADABLE)
-    there = [machine for machine in listed.values() if machine.state not in GONE]
-    machines = tuple(seen for machine in there if (seen := _see(ctx, machine)))
-    tasks = tuple(task for machine in there if (task := see_task(machine, ctx.spec.app)))
+    existing = [machine for machine in listed.values() if machine.state not in GONE]
+    machines = tuple(seen for machine in existing if (seen := _see(ctx, machine)))
+    tasks = tuple(task for machine in existing if (task := see_task(machine, ctx.spec.app)))
     known_ids = {seen.id for seen in machines + tasks}
-    strangers = tuple(adopted.stranger(m, ctx.spec.app) for m in there if m.id not in known_ids)
+    strangers = tuple(adopted.stranger(m, ctx.spec.app) for m in existing if m.id not in known_ids)
     observation = replace(
         before, app_exists=True, machines=machines, tasks=tasks, strangers=strangers, at=ctx.now()
     )
