@@ -227,6 +227,7 @@ class BlueGreenFlyAppArgs:
         bake: how long the new cluster is watched after the switch; if it fails, the state goes back [``"0s"``: not].
         keep_warm: how long the old cluster is kept, stopped [``"0s"``: not].
         keep_failed_green: keep a cluster that failed its verification, unrouted [false].
+        notify: a webhook that is told each phase and the end, signed [nobody].
         api_url: the Machines API [``FLY_FLAPS_BASE_URL``, then Fly's own].
     """
 
