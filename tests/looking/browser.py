@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import itertools
 import json
+import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -83,7 +85,11 @@ def browser(program: Path, home: Path) -> Iterator[Page]:
     with (
         log.open("wb") as output,
         subprocess.Popen(
-            bind_to_this_process(argv), stdout=output, stderr=output, stdin=subprocess.DEVNULL
+            bind_to_this_process(argv),
+            stdout=output,
+            stderr=output,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
         ) as process,
     ):
         try:
@@ -93,7 +99,7 @@ def browser(program: Path, home: Path) -> Iterator[Page]:
                 with connect(f"{address}/devtools/page/{target}", max_size=None) as tab:
                     yield Page(tab)
         finally:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)  # Debian's browser is a script, and the browser its child
 
 
 def _address(process: subprocess.Popen[bytes], profile: Path, log: Path) -> str:
