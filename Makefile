@@ -11,8 +11,6 @@ COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-h
 # The engine's directory and .venv first on PATH: that is how the demo, the tests and Pulumi itself find both.
 WITH_ENGINE = engine="$$($(PYTHON) -m tools.engine)" && PATH="$(CURDIR)/.venv/bin:$$engine:$$PATH" &&
 
-# One more than there are cores: a good part of the tests waits for processes.
-WORKERS ?= $(shell expr $$(nproc) + 1)
 LOOKING = status history timeline explain
 SIZES = $(if $(PLAYERS),--players $(PLAYERS)) $(if $(MACHINES),--machines $(MACHINES))
 
@@ -32,7 +30,7 @@ local: venv ## run local Fly and S3 on the dev stack's ports, for pulumi in anot
 	@$(WITH_ENGINE) $(PYTHON) -m demo.local
 
 test: venv ## run the tests: make test ARGS="-k planner -x"
-	@$(WITH_ENGINE) $(PYTHON) -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
+	@$(WITH_ENGINE) $(PYTHON) -m pytest -n auto --dist worksteal $(ARGS)
 
 check: venv ## check format, lint and types
 	$(PYTHON) -m ruff format --check $(SOURCES)

@@ -55,7 +55,7 @@ def test_behind_the_commit_point_the_state_says_that_green_serves(stack: Stack) 
 
 def test_a_first_deploy_that_fails_leaves_a_resource_only_where_machines_are_left(stack: Stack) -> None:
     """Nothing is there and nothing is recorded; a green that is kept on request is recorded, and can be destroyed."""
-    changes = {"checks": SICK, "deadlines": {"verify": "2s"}, "tests": [], "rehearsal": {}}
+    changes = {"checks": SICK, "deadlines": {"verify": "2s"}, "tests": [], "rehearsal": None}
     failed = stack.up(**changes)
     assert failed.returncode != 0
     assert "nothing serves" in failed.stdout
