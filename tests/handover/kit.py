@@ -36,8 +36,8 @@ BY_REQUEST: dict[str, Any] = {"drain": {"type": "request"}}
 BY_SIGNAL: dict[str, Any] = {"drain": {"type": "signal"}}
 TWO_REGIONS = {"ams": 1, "iad": 1}
 STAYING = 1e9
-"""Seconds that a player stays on average who reconnects for no reason of its own. The time is drawn: with an hour, one of
-eight players left within half a minute in every fifteenth test.
+"""Seconds that a player stays on average who reconnects for no reason of its own. The time is drawn: with an hour, one
+of eight players left within half a minute in every fifteenth test.
 """
 LOOKS_EVERY_S = 0.05
 _numbers = itertools.count(1)
