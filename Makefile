@@ -4,6 +4,8 @@ PYTHON3 ?= $(shell for python in python3 python3.14 python3.13 python3.12 python
 	$$python -c '$(NEW_ENOUGH)' 2>/dev/null && echo $$python && break; done)
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON := .venv/bin/python
+# Compiled once, not by each of the hundreds of processes that the tests start, whatever the surroundings say.
+export PYTHONDONTWRITEBYTECODE :=
 SOURCES = $(wildcard __main__.py bluegreen components providers simulator examples demo bench tools tests)
 UV := uv==0.13.9
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header

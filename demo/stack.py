@@ -14,7 +14,7 @@ import anyio
 from anyio.abc import ByteReceiveStream
 from anyio.streams.text import TextReceiveStream
 
-from demo.local.platform import PASSPHRASE
+from demo.engine import engine_alone
 from demo.local.process import CHECKOUT, bind_to_this_process
 from demo.pulumi_output import Trim
 from demo.session import end_session
@@ -39,18 +39,11 @@ class Stack:
     def __init__(self, folder: Path, environ: Mapping[str, str]) -> None:
         self._folder = folder / "project"
         self._file = self._folder / "stacks" / f"Pulumi.{NAME}.yaml"
-        self._state = folder / "state"
-        self._env = dict(environ) | {
-            "PULUMI_HOME": str(folder / "pulumi-home"),
-            "PULUMI_BACKEND_URL": f"file://{self._state}",
-            "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
-            "PULUMI_SKIP_UPDATE_CHECK": "true",
-        }
+        self._env = dict(environ) | engine_alone(folder)
 
     async def create(self, config: Mapping[str, Any]) -> None:
         """Make the stack, with this configuration."""
         self._file.parent.mkdir(parents=True)
-        self._state.mkdir()
         # `stack init` writes into the stack's file and knows no --config-file: so not in the checkout.
         shutil.copy(CHECKOUT / "Pulumi.yaml", self._folder)
         write_stack(self._file, config)

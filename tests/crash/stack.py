@@ -17,6 +17,7 @@ import anyio
 import yaml
 from anyio.abc import Process
 
+from demo.engine import engine_alone
 from demo.local import CHECKOUT
 from demo.session import end_session
 from demo.stack_config import write_stack
@@ -116,9 +117,4 @@ class Stack:
         return found
 
     def _environ(self, lane: Lane) -> Mapping[str, str]:
-        return lane.environ | {
-            "PULUMI_HOME": str(self.folder / "home"),
-            "PULUMI_BACKEND_URL": f"file://{self.folder}",
-            "PULUMI_CONFIG_PASSPHRASE": "opens-the-state",
-            "PULUMI_SKIP_UPDATE_CHECK": "true",
-        }
+        return lane.environ | engine_alone(self.folder)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from demo.engine import engine_alone
 from demo.local import CHECKOUT
 from demo.session import end_session
 
@@ -37,13 +38,7 @@ def watching(folder: Path, count: int = 1) -> Iterator[Watched]:
     (folder / "project").mkdir()
     for file in ("Pulumi.yaml", "__main__.py"):
         shutil.copy(CHECKOUT / "tests" / "crash" / "watched" / file, folder / "project")
-    environ = os.environ | {
-        "PYTHONPATH": str(CHECKOUT),
-        "PULUMI_HOME": str(folder / "home"),
-        "PULUMI_BACKEND_URL": f"file://{folder}",
-        "PULUMI_CONFIG_PASSPHRASE": "opens-the-state",
-        "PULUMI_SKIP_UPDATE_CHECK": "true",
-    }
+    environ = os.environ | engine_alone(folder) | {"PYTHONPATH": str(CHECKOUT)}
     with ExitStack() as stack:
         listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
         listener.settimeout(DEADLINE_S)

@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from demo.engine import engine_alone
 from demo.local import CHECKOUT, Platform
 from demo.session import end_session
 from demo.stack_config import PROJECT, lead_to, read_dev_config
@@ -32,12 +33,7 @@ class Stack:
     def __post_init__(self) -> None:
         self.config = lead_to(read_dev_config(), self.platform, machines=1, cutover="handoff")
         self.file = self.folder / "project" / "stacks" / "Pulumi.test.yaml"
-        self.environ = self.platform.environ | {
-            "PULUMI_HOME": str(self.folder / "home"),
-            "PULUMI_BACKEND_URL": f"file://{self.folder}",
-            "PULUMI_CONFIG_PASSPHRASE": "opens-the-state",
-            "PULUMI_SKIP_UPDATE_CHECK": "true",
-        }
+        self.environ = self.platform.environ | engine_alone(self.folder)
 
     def init(self) -> None:
         """`stack init` writes the stack's file, and knows no --config-file: so not in the checkout."""
