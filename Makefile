@@ -13,6 +13,9 @@ COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-h
 # The engine's directory and .venv first on PATH: that is how the demo, the tests and Pulumi itself find both.
 WITH_ENGINE = engine="$$($(PYTHON) -m tools.engine)" && PATH="$(CURDIR)/.venv/bin:$$engine:$$PATH" &&
 
+# One more than there are cores: the real processes of a test wait for one another for a good part of their time.
+WORKERS = $(shell $(PYTHON) -c 'import os; print(os.cpu_count() + 1)')
+
 LOOKING = status history timeline explain
 SIZES = $(if $(PLAYERS),--players $(PLAYERS)) $(if $(MACHINES),--machines $(MACHINES))
 
@@ -32,7 +35,7 @@ local: venv ## run local Fly and S3 on the dev stack's ports, for pulumi in anot
 	@$(WITH_ENGINE) $(PYTHON) -m demo.local
 
 test: venv ## run the tests: make test ARGS="-k planner -x"
-	@$(WITH_ENGINE) $(PYTHON) -m pytest -n auto --dist worksteal $(ARGS)
+	@$(WITH_ENGINE) $(PYTHON) -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 check: venv ## check format, lint and types
 	$(PYTHON) -m ruff format --check $(SOURCES)

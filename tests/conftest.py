@@ -1,13 +1,20 @@
-"""Figures of what was tested: a fixture to record them, and a table of them at the end of a run."""
+"""Figures of what was tested: recorded by a fixture, added up at the end of a run. And rare garbage collections."""
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 
 import pytest
 from _pytest.terminal import TerminalReporter
 
 from tests.figures import Figures, add_up, table
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of short worlds: what pytest has loaded is looked through for garbage once, not with each of them."""
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 @pytest.fixture

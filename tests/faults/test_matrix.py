@@ -6,9 +6,6 @@ missing in the table until that is written anew.
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator
-
 import pytest
 
 from tests.bluegreen.promises import ENDINGS, STEPS
@@ -17,17 +14,6 @@ from tests.faults.table import FILE, difference, legend, read
 from tests.figures import Figures
 
 WRITE = "`make faults` (python -m tests.faults) writes it anew; its diff is for a reviewer"
-
-
-@pytest.fixture(autouse=True)
-def rare_collections() -> Iterator[None]:
-    """Thousands of short worlds: what pytest has loaded is looked through for garbage once, not with each of them."""
-    before = gc.get_threshold()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
-    yield
-    gc.set_threshold(*before)
-    gc.unfreeze()
 
 
 @pytest.mark.parametrize("title", SECTIONS)
