@@ -10,6 +10,7 @@ import httpx
 
 from tests.bluegreen.virtual import Kit
 from tests.faults.calls import Call, Namer
+from tests.faults.forks import Forks
 
 HOST = "fly.test"
 READ_TIMEOUT_S = 30.0
@@ -102,18 +103,25 @@ class Strike:
         return self.fault.lies and not self.call.reads
 
 
+@dataclass(frozen=True)
+class Kill:
+    """The deployer's end: before a call is sent, or ``after`` it was, without its answer."""
+
+    call: Call
+    after: bool
+
+
 @dataclass
 class Network(httpx.AsyncBaseTransport):
     """The API as a deployer meets it. ``calls`` are all that were made; players edit at each of them.
 
-    ``killed`` ends the deployer: before ``kill_at`` is sent, or with ``kill_after`` before its answer arrives.
+    ``forks``: at each call, what this process meets from there on. ``killed`` ends the deployer.
     """
 
     inner: httpx.AsyncBaseTransport
     kit: Kit
     strike: Strike | None = None
-    kill_at: Call | None = None
-    kill_after: bool = False
+    forks: Forks | None = None
     killed: anyio.CancelScope | None = None
     calls: list[Call] = field(default_factory=list)
     struck: int = 0
@@ -128,8 +136,10 @@ class Network(httpx.AsyncBaseTransport):
         call = self._namer.name(request)
         self.calls.append(call)
         self.kit.edit_all()
-        if call == self.kill_at:
-            await self._kill(request)
+        met = self.forks.meet(call) if self.forks else None
+        if isinstance(met, Kill):
+            await self._kill(met, request)
+        self.strike = met if isinstance(met, Strike) else self.strike
         fault = self._strikes(call, request)
         if fault is None:
             return await self._pass_on(request)
@@ -152,16 +162,14 @@ class Network(httpx.AsyncBaseTransport):
 
     async def _pass_on(self, request: httpx.Request) -> httpx.Response:
         response = await self.inner.handle_async_request(request)
-        if self.strike and self.strike.fault.short in ("stal", "cut+"):
-            content = await response.aread()
-            if request.method == "GET" and response.is_success and not self._target:
-                self._previous[request.url.path] = content
+        content = await response.aread()
+        if request.method == "GET" and response.is_success and not self._target:
+            self._previous[request.url.path] = content
         return response
 
-    async def _kill(self, request: httpx.Request) -> None:
+    async def _kill(self, kill: Kill, request: httpx.Request) -> None:
         assert self.killed is not None
-        self.struck += 1
-        if self.kill_after:
+        if kill.after:
             await self.inner.handle_async_request(request)
         self.killed.cancel()
         await anyio.lowlevel.checkpoint()

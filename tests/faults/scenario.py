@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -15,7 +16,8 @@ from tests.bluegreen.promises import Rules
 from tests.bluegreen.virtual import V1, V2, Kit, simulate
 from tests.bluegreen.worlds import spec
 from tests.faults.calls import Call
-from tests.faults.network import Network, Strike
+from tests.faults.forks import Forks, Key, Told
+from tests.faults.network import Kill, Network, Strike
 from tests.faults.store import FaultyStore, StoreStrike
 
 SEED = 5
@@ -60,6 +62,16 @@ class World:
     wanted: Spec
     goal: Literal["deploy", "destroy"] = "deploy"
     since: str = ""
+
+
+@dataclass(frozen=True)
+class Killed(Kill):
+    """A kill, and what the next run wants."""
+
+    wanted: Spec
+
+
+Scenario = Strike | StoreStrike | Killed
 
 
 def _spec(image: str, every: str = "200ms", **changes: Any) -> Spec:
@@ -145,47 +157,58 @@ async def settle(kit: Kit, world: World, wanted: Spec) -> Outcome | None:
     return second
 
 
+def play_all(world: World, scenarios: Mapping[Key, Scenario]) -> dict[Key, Told]:
+    """What each of them ended with, or broke."""
+    forks = Forks(scenarios)
+    try:
+        play(world, lambda kit: _meet(kit, world, forks, of_store=_are_of_the_store(scenarios)))
+    except BaseException as error:
+        if forks.mine is None:
+            raise
+        forks.end(Told(broken=_leaf(error)))
+    return forks.told
+
+
 def strike(world: World, struck: Strike | StoreStrike) -> str:
     """What a run that meets a fault and the next one end with, as ``A/D``. Raises where a promise is broken."""
-    cells: list[str] = []
+    (told,) = play_all(world, {(struck.call, ""): struck}).values()
+    assert not told.broken, told.broken
+    return told.cell
 
-    async def script(kit: Kit) -> None:
-        real, faulty = kit.http, _faulty(kit, struck)
-        of_leases = struck.call.what.endswith("/lease")
-        first = await run(kit, world.wanted, world.goal, EXPIRED_S if of_leases else PAUSE_S)
-        assert faulty.struck, f"{struck.call} was not made"
+
+async def _meet(kit: Kit, world: World, forks: Forks, *, of_store: bool) -> None:
+    """A run that splits at its calls; in each process that came of it, what follows."""
+    real, first = kit.http, None
+    with anyio.CancelScope() as deployer:
+        if of_store:
+            kit.view = FaultyStore(kit, forks)
+        else:
+            kit.http = Network(real, kit, forks=forks, killed=deployer)
+        with suppress(CannotLook):
+            first = await kit.deploy(world.wanted, goal=world.goal)
+    mine: Scenario | None = forks.mine
+    if mine is not None:
+        await pause(EXPIRED_S if mine.call.what.endswith("/lease") else PAUSE_S)
+        kit.end(first, killed=deployer.cancelled_caught)
         kit.http, kit.view = real, None
-        second = await settle(kit, world, world.wanted)
-        if first is not None and first.succeeded and not struck.is_lie:
-            assert letter(second) in "UX", f"{first.ending}, and the next run is {letter(second)}"
-        cells.append(f"{letter(first)}/{letter(second)}")
-
-    play(world, script)
-    return cells[0]
+        forks.end(Told(cell=await _follow(kit, world, mine, first)))
 
 
-def _faulty(kit: Kit, struck: Strike | StoreStrike) -> Network | FaultyStore:
-    if isinstance(struck, StoreStrike):
-        kit.view = store = FaultyStore(kit, struck)
-        return store
-    kit.http = network = Network(kit.http, kit, struck)
-    return network
+async def _follow(kit: Kit, world: World, met: Scenario, first: Outcome | None) -> str:
+    """The two runs after it."""
+    if isinstance(met, Killed):
+        return letter(await settle(kit, world, met.wanted))
+    second = await settle(kit, world, world.wanted)
+    if first is not None and first.succeeded and not met.is_lie:
+        assert letter(second) in "UX", f"{first.ending}, and the next run is {letter(second)}"
+    return f"{letter(first)}/{letter(second)}"
 
 
-def kill(world: World, call: Call, *, after: bool, wanted: Spec) -> str:
-    """What the run after a killed one ends with, in one letter. Raises where a promise is broken."""
-    cells: list[str] = []
+def _are_of_the_store(scenarios: Mapping[Key, Scenario]) -> bool:
+    return any(isinstance(scenario, StoreStrike) for scenario in scenarios.values())
 
-    async def script(kit: Kit) -> None:
-        real = kit.http
-        with anyio.CancelScope() as deployer:
-            kit.http = network = Network(real, kit, kill_at=call, kill_after=after, killed=deployer)
-            await kit.deploy(world.wanted, goal=world.goal)
-        assert network.struck, f"{call} was not made"
-        kit.http = real
-        await pause(EXPIRED_S if call.what.endswith("/lease") else PAUSE_S)
-        kit.end(None, killed=True)
-        cells.append(letter(await settle(kit, world, wanted)))
 
-    play(world, script)
-    return cells[0]
+def _leaf(error: BaseException) -> str:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return f"{type(error).__name__}: {error}"

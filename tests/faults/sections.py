@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 
 from tests.faults import scenario, store
 from tests.faults.calls import Call
+from tests.faults.forks import Key, Told
 from tests.faults.network import FAULTS, Fault, Strike
 from tests.faults.rows import rows, store_rows
-from tests.faults.scenario import ANOTHER, World
+from tests.faults.scenario import ANOTHER, Killed, Scenario, World, play_all
 from tests.faults.store import StoreStrike
 
 NOT_OF_IT = "."
@@ -19,7 +20,7 @@ FEW = frozenset({"500", "500+", "403", "404", "rst+", "cut+", "stal", "none"})
 """One of each kind of answer, where the whole set would repeat what an update shows with each fault once: of a fault
 that stays, a deployment sees nothing but which error it is.
 """
-Play = Callable[[Call], str | None]
+At = Callable[[Call], Scenario | None]
 
 
 @dataclass
@@ -33,57 +34,53 @@ class Played:
 
 @dataclass(frozen=True)
 class Section:
-    """One table. ``columns``: a heading, and what is played at a call (``None``: it makes no sense there)."""
+    """One table. ``columns``: a heading, and what is met at a call (``None``: it makes no sense there)."""
 
     title: str
+    world: World
     calls: Callable[[], list[Call]]
-    columns: Mapping[str, Play]
+    columns: Mapping[str, At]
 
     def play(self) -> Played:
         """Play all of it."""
         played, phase = Played(), ""
         width = max(len(heading) for heading in self.columns) + 1
         calls = self.calls()
+        told = self._met_at(calls)
         label = max(len(str(call)) for call in calls) + 4
         played.lines.append(" " * label + "".join(f"{heading:{width}}" for heading in self.columns).rstrip())
         for call in calls:
             if call.phase != phase:
                 phase = call.phase
                 played.lines.append(phase)
-            cells = [self._cell(heading, call, played) for heading in self.columns]
+            cells = [self._cell(told.get((call, heading))) for heading in self.columns]
             played.lines.append(
                 f"  {call!s:{label - 2}}" + "".join(f"{cell:{width}}" for cell in cells).rstrip()
             )
-            played.figures["calls"] += 1
+        played.figures.update(calls=len(calls), scenarios=len(told))
+        played.broken.extend(
+            f"{self.title}: {call.phase}: {call}: {heading}: {one.broken}"
+            for (call, heading), one in told.items()
+            if one.broken
+        )
         return played
 
-    def _cell(self, heading: str, call: Call, played: Played) -> str:
-        play = self.columns[heading]
-        try:
-            cell = play(call)
-        except Exception as error:  # noqa: BLE001 - collected, so that one table shows all of them
-            played.broken.append(f"{self.title}: {call.phase}: {call}: {heading}: {_leaf(error)}")
-            cell = BROKEN
-        if cell is not None:
-            played.figures["scenarios"] += 1
-        return NOT_OF_IT if cell is None else cell
+    def _met_at(self, calls: list[Call]) -> dict[Key, Told]:
+        cells = {(call, heading): at(call) for call in calls for heading, at in self.columns.items()}
+        return play_all(self.world, {key: met for key, met in cells.items() if met is not None})
 
-
-def _leaf(error: BaseException) -> str:
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return f"{type(error).__name__}: {error}"
+    def _cell(self, told: Told | None) -> str:
+        if told is None:
+            return NOT_OF_IT
+        return BROKEN if told.broken else told.cell
 
 
 def _api(world: World, *, for_ever: bool, few: bool = False) -> Section:
-    def at(fault: Fault) -> Play:
-        def play(call: Call) -> str | None:
-            return scenario.strike(world, Strike(call, fault, for_ever)) if fault.fits(call) else None
-
-        return play
+    def at(fault: Fault) -> At:
+        return lambda call: Strike(call, fault, for_ever) if fault.fits(call) else None
 
     columns = {fault.short: at(fault) for fault in FAULTS if not few or fault.short in FEW}
-    return Section(f"{world.name}, {_long(for_ever)}", lambda: rows(world), columns)
+    return Section(f"{world.name}, {_long(for_ever)}", world, lambda: rows(world), columns)
 
 
 def _long(for_ever: bool) -> str:
@@ -91,15 +88,14 @@ def _long(for_ever: bool) -> str:
 
 
 def _store(world: World, *, for_ever: bool) -> Section:
-    def at(fault: str) -> Play:
-        def play(call: Call) -> str | None:
-            fits = call.method == "create" or not fault.startswith("unclear")
-            return scenario.strike(world, StoreStrike(call, fault, for_ever)) if fits else None
-
-        return play
+    def at(fault: str) -> At:
+        lost = fault.startswith("unclear")
+        return lambda call: (
+            StoreStrike(call, fault, for_ever) if call.method == "create" or not lost else None
+        )
 
     title = f"{world.name}, state store, {_long(for_ever)}"
-    return Section(title, lambda: store_rows(world), {fault: at(fault) for fault in store.FAULTS})
+    return Section(title, world, lambda: store_rows(world), {fault: at(fault) for fault in store.FAULTS})
 
 
 def _kills(world: World) -> Section:
@@ -107,12 +103,12 @@ def _kills(world: World) -> Section:
     assert world.before is not None
     nexts = {"same": world.wanted, "old": world.before, "other": ANOTHER}
 
-    def at(after: bool, name: str) -> Play:
-        return lambda call: scenario.kill(world, call, after=after, wanted=nexts[name])
+    def at(after: bool, name: str) -> At:
+        return lambda call: Killed(call, after, nexts[name])
 
     whens = {"before": False, "after": True}
     columns = {f"{when}, {name}": at(whens[when], name) for when in whens for name in nexts}
-    return Section(f"{world.name}, killed", lambda: rows(world), columns)
+    return Section(f"{world.name}, killed", world, lambda: rows(world), columns)
 
 
 SECTIONS = {

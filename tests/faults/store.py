@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from providers.gates.store import Head, StoreError, StoreRefused, StoreUnclear
 from tests.bluegreen.virtual import Kit
 from tests.faults.calls import Call, phase_of, short
+from tests.faults.forks import Forks
 
 FAULTS = ("down", "refused", "unclear", "unclear+")
 """No answer; a 403; a write whose answer is lost, not done or done (+)."""
@@ -33,6 +34,7 @@ class FaultyStore:
     """The state store behind a fault. ``calls`` are all operations, named as calls of the API are."""
 
     kit: Kit
+    forks: Forks | None = None
     strike: StoreStrike | None = None
     calls: list[Call] = field(default_factory=list)
     struck: int = 0
@@ -65,6 +67,7 @@ class FaultyStore:
         call = self._name(method, key)
         self.calls.append(call)
         self.kit.edit_all()
+        self.strike = (self.forks and self.forks.meet(call)) or self.strike
         if not self._strikes(call):
             return ""
         assert self.strike is not None
