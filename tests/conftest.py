@@ -11,9 +11,8 @@ from _pytest.terminal import TerminalReporter
 from tests.figures import Figures, add_up, table
 
 
-def pytest_collection_finish() -> None:
-    """Thousands of short worlds: what pytest has loaded is looked through for garbage once, not with each of them."""
-    gc.freeze()
+def pytest_configure() -> None:
+    """Thousands of short worlds: what pytest has loaded is seldom looked through for garbage again."""
     gc.set_threshold(50_000, 20, 100)
 
 
