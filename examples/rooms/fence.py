@@ -22,13 +22,18 @@ class NotOwner(Exception):
 
 
 class Fence:
-    """Whether one release owns the state; `number` is that of its record while it is known to."""
+    """Whether one release owns the state; `number` is that of its record while it is known to.
 
-    def __init__(self, store: Store, release: str) -> None:
+    `added`: the machine came to a release that may own the state already, and touches nothing before it is let in: it
+    may be removed again, and a room that it had claimed would have no owner left.
+    """
+
+    def __init__(self, store: Store, release: str, *, added: bool = False) -> None:
         self.number: int | None = None
         self.on_lost: Callable[[], None] = lambda: None
         self._store = store
         self._release = release
+        self._waits = added
         self._highest: Owner | None = None
         self._looking: asyncio.Task[int] | None = None
         self._look_again_at = 0.0
@@ -70,6 +75,7 @@ class Fence:
         myself = asyncio.current_task()
         try:
             highest = await self._find_highest()
+            admitted = not self._waits or await self._store.call(lambda s3: s3.is_admitted())
         finally:
             self._look_again_at = self._now() + LOOK_AGAIN_SECONDS
         if self._looking is not myself:
@@ -77,6 +83,9 @@ class Fence:
             raise StoreError("the owner of the state is looked up anew")
         if highest is None or highest.release != self._release:
             raise self._refuse(f"{_name(highest)} owns the state, not {self._release}")
+        if not admitted:
+            raise self._refuse("this machine was added, and is not let in yet")
+        self._waits = False
         self.number, self._refusal = highest.number, ""
         say("state owned", number=highest.number)
         return highest.number

@@ -1,6 +1,7 @@
 """What rooms need from S3, in S3's terms: who owns what, what was saved last, and the proof of it.
 
     <prefix>owners/<number>.json                       the release that owns the state since that commit
+    <prefix>added/<release>/<machine>.json             that this machine may open rooms, where it was added later
     <prefix>claims/<release>/<room>.json               the room's one machine within the release, created once
     <prefix>rooms/<room>/<number>-<sequence>.json      the edits (`keys`)
     <prefix>manifests/<release>/<machine>.json         what this machine saved when it was told to
@@ -47,6 +48,10 @@ class S3:
         after = f"owners/{known.number:010}.json" if known else ""
         keys = self._bucket.keys(OWNERS, after=after)
         return self._read_owner(max(keys)) if keys else known
+
+    def is_admitted(self) -> bool:
+        """Whether the deployer has let this machine in, which was added to its release."""
+        return self._bucket.read(f"added/{self._release}/{self._machine_id}.json") is not None
 
     def claim(self, room: str) -> Claim:
         """Make this machine the room's own unless the release has one already; say which it is.

@@ -27,7 +27,7 @@ MAX_MESSAGE_BYTES: Final = 64 * 1024
 async def run(settings: Settings, host: str, port: int, private_port: int) -> bool:
     """Serve until SIGTERM or SIGINT; True when all is saved. Port 0 takes a free one (see the log)."""
     store = Store(settings, settings.bucket) if settings.bucket else None
-    fence = Fence(store, settings.release) if store and settings.fenced else None
+    fence = Fence(store, settings.release, added=settings.added) if store and settings.fenced else None
     rooms = Rooms(settings.machine_id, store, fence)
     app = App(settings, rooms)
     if fence:

@@ -25,6 +25,7 @@ class Settings:
     checkpoint_seconds: float
     state_format: int
     fenced: bool
+    added: bool
     started_at: float
 
     @classmethod
@@ -47,6 +48,8 @@ class Settings:
             state_format=_state_format(environ.get("ROOMS_STATE_FORMAT", "1")),
             # Where clusters follow each other, the owner of the state is recorded; where they overlap, it is not.
             fenced=cutover == "handoff" and fence == "on",
+            # To a release that owns the state already: it waits for a record of its own.
+            added=_one_of(environ, "BLUEGREEN_ADDED", "false", "true") == "true",
             started_at=started_at,
         )
 

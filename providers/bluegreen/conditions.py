@@ -190,6 +190,10 @@ def answered_by(role: Role) -> Done:
     return done
 
 
+def joined(scene: Scene) -> bool:
+    return not any(machine.unjoined for machine in scene.green)
+
+
 def committed(scene: Scene) -> bool:
     return scene.committed
 

@@ -114,7 +114,7 @@ class Run:
             raise Interrupted(step.phase, step.name, (reason,))
 
     def _may_stop(self, step: Step) -> bool:
-        forwards = self.scene.intent.goal in ("deploy", "destroy")
+        forwards = self.scene.intent.goal in ("deploy", "scale", "destroy")
         return forwards and (not self.scene.committed or step.phase is Phase.BAKE)
 
     async def hold(self) -> Observation:

@@ -33,6 +33,8 @@ STATE_STORE = "bluegreen_state_store"
 SERVING = "bluegreen_serving"
 OWNER = "bluegreen_owner"
 APP_CREATED = "bluegreen_app_created"
+ADDED = "bluegreen_added"
+COUNTS = "bluegreen_counts"
 DRAIN = "bluegreen_drain"
 DRAINING = "bluegreen_draining"
 STATE_PROOF = "bluegreen_state_proof"
@@ -63,6 +65,8 @@ class Entry:
     secrets_of: str
     approval_until: float
     app_created: bool
+    added: bool
+    counts: tuple[tuple[str, int], ...]
     task: str
 
 
@@ -84,6 +88,8 @@ def identify(metadata: Mapping[str, str], app: str) -> Entry | None:
         secrets_of=metadata.get(SECRETS_OF, ""),
         approval_until=_number(metadata.get(APPROVAL_UNTIL, "")),
         app_created=metadata.get(APP_CREATED) == "true",
+        added=metadata.get(ADDED) == "true",
+        counts=_counts(metadata.get(COUNTS, "")),
         task=metadata.get(TASK, ""),
     )
 
@@ -91,6 +97,13 @@ def identify(metadata: Mapping[str, str], app: str) -> Entry | None:
 def _number(text: str) -> float:
     """A whole number of at most ten digits, else 0: somebody may have written anything."""
     return float(text) if re.fullmatch(r"\d{1,10}", text, re.ASCII) else 0.0
+
+
+def _counts(text: str) -> tuple[tuple[str, int], ...]:
+    """``"ams=2 iad=1"`` → machines by region; what is none of it says nothing."""
+    return tuple(
+        (region, int(count)) for region, count in re.findall(r"([a-z]{3})=([1-9]\d{0,3})(?!\S)", text)
+    )
 
 
 def warm_text(warm: Warm) -> str:
@@ -150,6 +163,8 @@ def metadata_of(intent: Intent, *, app_created: bool) -> dict[str, str]:
         GENERATION: str(release.generation),
         CUTOVER: intent.cutover,
         APP_CREATED: str(app_created).lower(),
+        ADDED: str(intent.goal == "scale").lower(),
+        COUNTS: " ".join(f"{region}={count}" for region, count in sorted(spec.regions.items())),
         STATE_STORE: spec.state_store.location if spec.state_store else "",
         STATE_PROOF: _proof_text(spec),
         DRAIN: spec.drain.model_dump_json(),
@@ -183,6 +198,8 @@ def environment_of(intent: Intent) -> dict[str, str]:
         "BLUEGREEN_GENERATION": str(release.generation),
         "BLUEGREEN_CUTOVER": intent.cutover,
     }
+    if intent.goal == "scale" and intent.cutover == "handoff" and spec.state_store:
+        told["BLUEGREEN_ADDED"] = "true"
     if spec.state_store:
         told["BLUEGREEN_STATE_BUCKET"] = spec.state_store.bucket
         told["BLUEGREEN_STATE_PREFIX"] = spec.state_store.prefix

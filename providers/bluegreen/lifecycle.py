@@ -3,11 +3,12 @@
 A row says what is done, in which phase, to whose machines, and how the world looks when it is done. The planner takes
 the first row that is not done yet; the same rows render the preview, the progress and the diagram in the docs.
 
-``handoff`` (default): blue is drained and proven saved, then the state is recorded as green's (the commit point),
-then green is routed. ``overlap`` (Fly's own order, for stateless apps): green is routed and proven, then blue is
-drained, and no state is proven. ``restore`` undoes a deployment that failed before its commit point; it never touches
-green before blue answers again (flyctl 3359: a rollback destroyed green while blue was cordoned). ``rollback`` is a
-handoff back, when green fails in its bake time; ``stay`` is what follows a rollback that failed: who served goes on.
+``handoff`` (default): blue is drained and proven saved, then the state is recorded as green's (the commit point), then
+green is routed. ``overlap`` (Fly's own order, for stateless apps): green is routed and proven, then blue is drained,
+and no state is proven. ``scale`` adds machines to a release, and takes stateless ones away. ``restore`` undoes a
+deployment that failed before its commit point; it never touches green before blue answers again (flyctl 3359: a
+rollback destroyed green while blue was cordoned). ``rollback`` is a handoff back, when green fails in its bake time;
+``stay`` is what follows a rollback that failed: who served goes on.
 
 Blue drains as its own release can: a machine that can quiesce alive is proven before it is stopped, any other one is
 stopped first. One table serves both: each row is done already for the machines that it is not about.
@@ -47,6 +48,7 @@ class Do(StrEnum):
     PROVE_SAVED = "prove saved state"
     LOOK_AGAIN = "look again that every check passes"
     COMMIT = "record green as the owner of the state"
+    JOIN = "record as part of the release"
     UNCORDON = "route"
     PROVE_ROUTED = "prove from outside who answers"
     MARK_SERVING = "record as serving"
@@ -180,6 +182,20 @@ OVERLAP = (
     *_RETIRE,
 )
 
+_TIDY = (_RETIRE[0], *_DESTROY_OTHERS)
+# What is added is green, what leaves is blue; nothing here is about the machines that stay. The release owns the state
+# already, so an added machine may serve as soon as it is routed: its commit point is before that.
+SCALE_DOWN = (*_STOP, *_TIDY)
+SCALE = (
+    *(row for row in _CREATE if row.do not in (Do.CREATE_APP, Do.SET_SECRETS, Do.RELEASE_COMMAND)),
+    *(row for row in _VERIFY if row.do in (Do.AWAIT_HEALTHY, Do.STAY_HEALTHY, Do.TEST)),
+    Row(Phase.SWITCH_ROUTES, Do.JOIN, Role.GREEN, when.joined, commit=True),
+    *(row for row in _REPAIR if row.do is not Do.SET_SECRETS),
+    *_ROUTE,
+    _RECORD,
+    *SCALE_DOWN,
+)
+
 _WAKE_BLUE = (
     # Before anything is waited for: each machine is reached again as soon as it is well, whatever the others do.
     Row(Phase.RESTORE_OLD, Do.UNCORDON, Role.BLUE, when.each(Role.BLUE, when.uncordoned_or_marked)),
@@ -252,6 +268,7 @@ def table(scene: Scene) -> tuple[Row, ...]:
     proves_state = scene.intent.cutover == "handoff"
     rows = {
         "deploy": HANDOFF if proves_state else OVERLAP,
+        "scale": SCALE if scene.intent.wanted else SCALE_DOWN,
         "rollback": HANDOFF_BACK if proves_state else OVERLAP_BACK,
         "destroy": DESTROY if proves_state else OVERLAP_DESTROY,
         "restore": RESTORE,

@@ -160,6 +160,8 @@ class MachineSeen:
     in place of its own. ``approval_until``: epoch seconds, 0 for never. ``app_created``: its app was made for it.
     ``env``: names alone; ``mounts``: ids of volumes. ``differs``: where its config is not the configuration's.
     ``adopted``: `fly deploy` made it; ``was``: the release of ours that it was before a `fly deploy` changed it.
+    ``added``: made for a release that served already. ``counts``: of machines by region that were wanted at its
+    creation; empty where they were part of the release's digest.
     """
 
     id: str
@@ -185,6 +187,8 @@ class MachineSeen:
     approval_until: float = 0.0
     app_created: bool = False
     image: str = ""
+    added: bool = False
+    counts: tuple[tuple[str, int], ...] = ()
     image_digest: str = ""
     env: tuple[str, ...] = ()
     mounts: tuple[str, ...] = ()
@@ -196,6 +200,11 @@ class MachineSeen:
     started_at: float = 0.0
     stop_asked_at: float = 0.0
     exited_at: float = 0.0
+
+    @property
+    def unjoined(self) -> bool:
+        """Added to a release, and not recorded as part of it: it was never routed, and holds nothing of users'."""
+        return self.added and not self.serving and self.owner is None
 
     @property
     def lost(self) -> bool:

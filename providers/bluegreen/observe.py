@@ -183,6 +183,8 @@ def _seen(machine: Machine, known: Entry) -> MachineSeen:
         approval_until=known.approval_until,
         app_created=known.app_created,
         image=machine.image,
+        added=known.added,
+        counts=known.counts,
         image_digest=machine.image_ref.digest,
         env=users_names(machine),
         mounts=machine.mounts,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 from providers.bluegreen.conditions import all_created, kept_warm
@@ -96,12 +97,10 @@ def _by_region(scene: Scene, row: Row) -> dict[str, int]:
     if row.on is Role.ALL:
         return {}
     if row.on is Role.GREEN:
-        return dict(sorted(scene.intent.spec.regions.items()))
-    counts: dict[str, int] = {}
-    for machine in scene.of(row.on):
-        if _is_about(row, machine, scene):
-            counts[machine.region] = counts.get(machine.region, 0) + 1
-    return dict(sorted(counts.items()))
+        regions = scene.intent.wanted.values() or [machine.region for machine in scene.green]
+        return dict(sorted(Counter(regions).items()))
+    of = (machine for machine in scene.of(row.on) if _is_about(row, machine, scene))
+    return dict(sorted(Counter(machine.region for machine in of).items()))
 
 
 def _is_about(row: Row, machine: MachineSeen, scene: Scene) -> bool:

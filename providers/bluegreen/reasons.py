@@ -26,6 +26,8 @@ def reasons(scene: Scene) -> list[str]:
         return []
     if scene.intent.goal == "destroy":
         return [f"app {scene.intent.spec.app} is to be destroyed"]
+    if scene.intent.goal == "scale":
+        return [_counts(scene, len(scene.intent.kept | scene.intent.leaving)), *_of_tasks(scene)]
     of_green = _of_owner(scene) if scene.committed else _of_rollout(scene)
     found = [*of_green, *_of_the_rest(scene)]
     return found or ["unfinished rollout: its last steps are still to be done"]
@@ -51,15 +53,15 @@ def _of_rollout(scene: Scene) -> Iterator[str]:
         differing = [(machine, told) for machine in scene.blue for told in machine.differs]
         yield from (f"{DRIFT}machine {m.id} ({m.name}): {told}" for m, told in differing)
         if len(scene.blue) != intent.spec.machine_count:
-            yield _counts(scene)
+            yield _counts(scene, len(scene.blue))
     else:
         yield f"the configuration is not that of release {intent.blue}, which serves"
 
 
-def _counts(scene: Scene) -> str:
-    """Blue is of this very configuration, but for how many of it there are."""
-    have, want = len(scene.blue), scene.intent.spec.machine_count
-    return f"release {scene.intent.blue} has {have} of the {want} machines that the configuration asks for"
+def _counts(scene: Scene, have: int) -> str:
+    """What serves is of this very configuration, but for where and how many of it there are."""
+    wanted = ", ".join(f"{region} {count}" for region, count in sorted(scene.intent.spec.regions.items()))
+    return f"counts and regions: release {scene.intent.blue} has {have} machines, wanted are {wanted}"
 
 
 def _of_owner(scene: Scene) -> Iterator[str]:
@@ -100,6 +102,10 @@ def _of_the_rest(scene: Scene) -> Iterator[str]:
             yield f"left over: {_count(machines)} of release {release}, which was given up"
         for release, machines in _by_release(scene.of(Role.PAST)):
             yield _of_older(scene, Cluster(release, machines))
+    yield from _of_tasks(scene)
+
+
+def _of_tasks(scene: Scene) -> Iterator[str]:
     if scene.observation.tasks:
         yield f"left over: {_count(scene.observation.tasks)} of tests or commands"
 

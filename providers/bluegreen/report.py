@@ -14,6 +14,7 @@ from providers.bluegreen.model import Cluster, Phase, Role
 from providers.bluegreen.outcome import Ending, Outcome
 from providers.bluegreen.plan import PlannedStep
 from providers.bluegreen.reasons import reasons
+from providers.bluegreen.scaling import is_of
 from providers.bluegreen.scene import Scene
 from providers.bluegreen.spec import Spec
 
@@ -54,6 +55,10 @@ def _headline(scene: Scene, known_later: Sequence[str]) -> str:
     blue = f"blue {intent.blue}" if intent.blue else "no blue: the first deploy"
     if intent.goal == "destroy":
         return f"destroy of {intent.spec.app}: {blue} is drained and saved first"
+    if intent.goal == "scale":
+        kept = Cluster(intent.release, tuple(m for m in scene.observation.seen if m.name in intent.kept))
+        stays = f"{machines(kept.regions)} {'is' if len(kept.machines) == 1 else 'are'} not touched"
+        return f"scale of {intent.spec.app} ({intent.cutover}): release {intent.release} stays; {stays}"
     return f"rollout of {intent.spec.app} ({intent.cutover}): {blue} → green {green_text(scene, known_later)}"
 
 
@@ -109,6 +114,13 @@ def _notes(scene: Scene, steps: list[PlannedStep]) -> Iterator[str]:
     doing = {step.do for step in steps}
     yield from _of_warm(scene, doing)
     yield from adopted.notes(scene.blue, scene.intent.spec)
+    if scene.intent.goal == "scale":
+        return
+    if _is_more_than_it_seems(scene):
+        yield (
+            "note: counts alone would change, but all machines are replaced: machines leave that may hold state, or "
+            "not all are in order (docs/handover.md)"
+        )
     if Do.AWAIT_APPROVAL in doing:
         yield "note: ends with green verified and unrouted; goes on once approved_release names its release"
     if not scene.blue or not doing & _DRAINS:
@@ -129,6 +141,12 @@ def window_s(scene: Scene, steps: list[PlannedStep]) -> float | None:
         return None
     spec = scene.intent.spec
     return spec.deadline_s(Phase.DRAIN_OLD) + spec.deadline_s(Phase.SWITCH_ROUTES)
+
+
+def _is_more_than_it_seems(scene: Scene) -> bool:
+    """Whether blue is the very version that is wanted, and is replaced all the same."""
+    blue = Cluster(scene.intent.blue, scene.blue) if scene.intent.blue and scene.blue else None
+    return scene.intent.goal == "deploy" and blue is not None and is_of(scene.intent.spec, blue)
 
 
 def _of_warm(scene: Scene, doing: set[Do]) -> Iterator[str]:

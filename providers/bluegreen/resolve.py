@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from providers.bluegreen.commits import by_rank, clusters, in_time, is_warm, newest_committed, rank
 from providers.bluegreen.model import Cluster, Observation, Release
-from providers.bluegreen.scene import Goal, Intent, lost
+from providers.bluegreen.scaling import is_of, is_whole, scale
+from providers.bluegreen.scene import Goal, Intent, lost, machine_names
 from providers.bluegreen.spec import Spec
 
 
@@ -28,6 +29,9 @@ def resolve(
     if goal == "destroy":
         nothing = Release(known_generation + 1, "destroy")
         return _intent(goal, spec, nothing, current, told_by=current)
+    scaled = scale(spec, current, observation) if current and is_of(spec, current) else None
+    if scaled:
+        return scaled
     green = _green(spec, observation, current, Release(known_generation + 1, spec.digest, nonce))
     running = [c for c in by_rank(observation) if c == current or not is_warm(c, observation)]
     older = [cluster for cluster in running if cluster.release != green]
@@ -45,30 +49,26 @@ def _intent(
 
 def _green(spec: Spec, observation: Observation, current: Cluster | None, new: Release) -> Release:
     """The release that serves already, one that was begun, one that is kept warm, or a new one."""
-    if current and _is_of(current, spec) and len(current.machines) == spec.machine_count:
+    if current and is_of(spec, current) and is_whole(spec, current):
         return current.release
     found = clusters(observation)
     newest = found[-1] if found else None
-    if newest and _is_of(newest, spec) and _unfinished(newest, observation):
+    if newest and is_of(spec, newest) and _unfinished(spec, newest, observation):
         return newest.release
     for cluster in by_rank(observation):
-        whole = len(cluster.machines) == spec.machine_count
-        if _is_of(cluster, spec) and whole and _reusable(cluster, observation):
+        if is_of(spec, cluster) and is_whole(spec, cluster) and _reusable(cluster, observation):
             return cluster.release
     return replace(new, generation=max(new.generation, newest.release.generation + 1 if newest else 1))
 
 
-def _is_of(cluster: Cluster, spec: Spec) -> bool:
-    """Whether it is what the configuration asks for, and nobody has changed it by hand since."""
-    return cluster.release.digest == spec.digest and not any(machine.differs for machine in cluster.machines)
-
-
-def _unfinished(cluster: Cluster, observation: Observation) -> bool:
-    """Begun, never committed, and not waiting for an approval that did not come in time."""
+def _unfinished(spec: Spec, cluster: Cluster, observation: Observation) -> bool:
+    """Begun, never committed, with no machine too many, and not waiting for an approval that did not come in time."""
     late = any(
         machine.approval_until and machine.approval_until <= observation.at for machine in cluster.machines
     )
-    return not rank(cluster.release, observation) and not late
+    wanted = machine_names(spec.app, cluster.release, spec.regions)
+    fits = all(machine.name in wanted for machine in cluster.machines)
+    return fits and not rank(cluster.release, observation) and not late
 
 
 def _reusable(cluster: Cluster, observation: Observation) -> bool:

@@ -24,7 +24,7 @@ from providers.bluegreen.model import (
 from providers.bluegreen.spec import Spec
 from providers.bluegreen.spec_gates import StateProof
 
-Goal = Literal["deploy", "restore", "destroy", "rollback", "stay"]
+Goal = Literal["deploy", "scale", "restore", "destroy", "rollback", "stay"]
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,9 @@ class Intent:
     """What a run is to reach. Decided once at its start, and by one function: ``resolve``.
 
     ``release`` is green's. ``blue`` is the release that serves until the switch, ``None`` on a first deploy. A
-    rollback exchanges the two; ``stay`` keeps blue serving after a rollback that failed.
+    rollback exchanges the two; ``stay`` keeps blue serving after a rollback that failed. A ``scale`` stays within one
+    release: green are its machines that are added, blue those that are ``leaving``; those that are ``kept`` (names, as
+    are ``leaving``) are not touched. Its restore puts them together again as blue.
     ``disturbed``: blue was cordoned or stopped, so a restore has to prove that it answers again.
     ``previous_secrets``: blue's values of the secrets that this deployment changes (``None``: it had none of that
     name); machines read secrets when they start, so blue needs its own back before it is started again.
@@ -49,6 +51,8 @@ class Intent:
     disturbed: bool = False
     remove_app: bool = False
     lost: frozenset[str] = frozenset()
+    kept: frozenset[str] = frozenset()
+    leaving: frozenset[str] = frozenset()
     previous_secrets: Mapping[str, SecretStr | None] = field(default_factory=dict, repr=False)
     previous_proof: StateProof | None = field(default=None, repr=False)
 
@@ -58,13 +62,19 @@ class Intent:
 
         A rollback goes back to machines that exist, whatever today's spec says of them.
         """
-        if self.goal != "deploy":
+        if self.goal not in ("deploy", "scale"):
             return {}
-        return {
-            machine_name(self.spec.app, self.release, region, index): region
-            for region, count in sorted(self.spec.regions.items())
-            for index in range(1, count + 1)
-        }
+        names = machine_names(self.spec.app, self.release, self.spec.regions)
+        return {name: region for name, region in names.items() if name not in self.kept}
+
+
+def machine_names(app: str, release: Release, counts: Mapping[str, int]) -> dict[str, str]:
+    """The machines of a release with so many in each region: name → region."""
+    return {
+        machine_name(app, release, region, index): region
+        for region, count in sorted(counts.items())
+        for index in range(1, count + 1)
+    }
 
 
 def machine_name(app: str, release: Release, region: str, index: int) -> str:
@@ -82,19 +92,34 @@ class Scene:
     def _of(self, release: Release | None) -> tuple[MachineSeen, ...]:
         return tuple(sorted((m for m in self.observation.seen if m.release == release), key=lambda m: m.name))
 
+    def _joined(self, release: Release | None) -> tuple[MachineSeen, ...]:
+        return tuple(machine for machine in self._of(release) if not machine.unjoined)
+
     @cached_property
     def blue(self) -> tuple[MachineSeen, ...]:
-        return self._of(self.intent.blue)
+        intent = self.intent
+        if not intent.kept:
+            return self._joined(intent.blue)
+        names = intent.leaving if intent.goal == "scale" else intent.leaving | intent.kept
+        return tuple(machine for machine in self._of(intent.blue) if machine.name in names)
 
     @cached_property
     def green(self) -> tuple[MachineSeen, ...]:
-        return self._of(self.intent.release)
+        intent = self.intent
+        if not intent.kept:
+            return self._joined(intent.release)
+        if intent.goal == "scale":
+            return tuple(machine for machine in self._of(intent.release) if machine.name in intent.wanted)
+        return tuple(machine for machine in self._of(intent.release) if machine.unjoined)
 
     @cached_property
     def rest(self) -> tuple[MachineSeen, ...]:
-        """Ours, but of neither cluster."""
-        ours = (self.intent.blue, self.intent.release)
-        return tuple(m for m in self.observation.seen if m.release not in ours)
+        """Ours, but of neither cluster: of other releases, or added to one of the two and given up."""
+        ours = {machine.id for machine in self.blue + self.green}
+        releases = (self.intent.blue, self.intent.release)
+        return tuple(
+            m for m in self.observation.seen if m.id not in ours and (m.unjoined or m.release not in releases)
+        )
 
     def of(self, role: Role) -> tuple[MachineSeen, ...]:
         """The machines that a step is about."""
@@ -107,8 +132,8 @@ class Scene:
             # A machine that had died before this run, and runs again, is drained like any other.
             Role.BLUE: tuple(m for m in self.blue if not self._over(m)),
             Role.GREEN: self.green,
-            Role.STRAY: tuple(m for m in going if not rank(m.release, self.observation)),
-            Role.PAST: tuple(m for m in going if rank(m.release, self.observation)),
+            Role.STRAY: tuple(m for m in going if m.unjoined or not rank(m.release, self.observation)),
+            Role.PAST: tuple(m for m in going if not m.unjoined and rank(m.release, self.observation)),
             Role.OTHERS: tuple(m for m in self.blue if m.release != self.kept_warm) + going,
             Role.TASK: self.observation.tasks,
             Role.ALL: self.blue + self.green + self.rest,
@@ -122,7 +147,7 @@ class Scene:
     @cached_property
     def kept_warm(self) -> Release | None:
         """The one older release whose stopped machines are kept for a fast way back."""
-        if self.intent.goal != "deploy" or not seconds(self.intent.spec.keep_warm):
+        if self.intent.goal not in ("deploy", "scale") or not seconds(self.intent.spec.keep_warm):
             return None
         warm = [cluster for cluster in clusters(self.observation) if is_warm(cluster, self.observation)]
         others = [cluster.release for cluster in warm if cluster.release != self.intent.release]
@@ -135,7 +160,10 @@ class Scene:
 
     @property
     def committed(self) -> bool:
-        """Whether green is past its commit point."""
+        """Whether green is past its commit point: of a scale, whether all that is added is recorded as part of it."""
+        if self.intent.kept:
+            names = {machine.name for machine in self.green if not machine.unjoined}
+            return bool(self.intent.wanted) and self.intent.wanted.keys() <= names
         return self.ownership is not None and self.ownership.release == self.intent.release
 
     @property
@@ -198,12 +226,11 @@ def restoring(scene: Scene, *, remove_app: bool, touched: bool = False) -> Inten
 
     A blue that this run has ``touched`` proves that it answers, also where a list (a stale one) shows it untouched.
     """
-    blue = scene.of(Role.BLUE)
+    undone = Scene(replace(scene.intent, goal="restore"), scene.observation)
+    blue = undone.of(Role.BLUE)
     shows = any(machine.cordoned or machine.draining or machine.state != "started" for machine in blue)
     disturbed = shows or touched
-    return replace(
-        scene.intent, goal="restore", disturbed=disturbed, remove_app=remove_app and not scene.blue
-    )
+    return replace(undone.intent, disturbed=disturbed, remove_app=remove_app and not undone.blue)
 
 
 def rolling_back(scene: Scene) -> Scene:

@@ -323,8 +323,17 @@ class Spec(Part):
 
     @property
     def digest(self) -> str:
-        """Ten hex digits that change exactly when machines must: deadlines, cutover and addresses are not in it."""
-        wanted = self.model_dump(mode="json", include=_IN_DIGEST)
+        """Ten hex digits that change exactly when every machine must: counts and regions, deadlines, cutover and
+        addresses are not in it.
+        """
+        return self._digest({})
+
+    def old_digest(self, regions: dict[str, int]) -> str:
+        """The digest of this spec with these regions before these were left out of it."""
+        return self._digest({"regions": regions})
+
+    def _digest(self, more: dict[str, Any]) -> str:
+        wanted = self.model_dump(mode="json", include=_IN_DIGEST) | more
         wanted["secret_env"] = self._secrets_fingerprint()
         wanted["state_store"] = self.state_store.location if self.state_store else None
         wanted |= self._handover()
@@ -360,7 +369,7 @@ _MADE_OF = {
     Phase.RESTORE_OLD: (Phase.DRAIN_OLD, Phase.VERIFY),
     Phase.ROLL_BACK: (Phase.VERIFY, Phase.DRAIN_OLD, Phase.SWITCH_ROUTES),
 }
-_IN_DIGEST = {"app", "image", "regions", "guest", "env", "services", "checks", "stop_config"}
+_IN_DIGEST = {"app", "image", "guest", "env", "services", "checks", "stop_config"}
 
 
 def machine_config(spec: Spec, *, env: dict[str, str], metadata: dict[str, str]) -> dict[str, Any]:

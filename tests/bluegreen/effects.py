@@ -67,6 +67,7 @@ def create(scene: Scene, step: Step) -> Observation:
             state="starting",
             cordoned=True,
             cutover=scene.intent.cutover,
+            added=scene.intent.goal == "scale",
             drain=spec.drain,
             state_store=spec.state_store.location if spec.state_store else "",
         )
@@ -135,6 +136,12 @@ def commit(scene: Scene, step: Step) -> Observation:
         return replace(scene.observation, record=owner, commit_unsure=False)
     written_on = scene.blue or scene.green
     return scene.observation.with_machines(*(replace(m, owner=owner) for m in written_on))
+
+
+def join(scene: Scene, step: Step) -> Observation:
+    assert scene.ownership is not None
+    owner = scene.ownership
+    return on(lambda m: m.unjoined, lambda m: replace(m, owner=owner, checks=()))(scene, step)
 
 
 def reclaim(scene: Scene, step: Step) -> Observation:
@@ -225,6 +232,7 @@ EFFECTS: dict[Do, Effect] = {
     Do.PROVE_SAVED: prove_saved,
     Do.LOOK_AGAIN: look_again,
     Do.COMMIT: commit,
+    Do.JOIN: join,
     Do.UNCORDON: on(lambda m: not m.draining and (m.cordoned or not m.registered), routed),
     Do.PROVE_ROUTED: prove_routed,
     Do.MARK_SERVING: mark_serving,

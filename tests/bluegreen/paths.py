@@ -39,6 +39,7 @@ class End:
 
 REACHED: dict[Goal, Ending] = {
     "deploy": Ending.DEPLOYED,
+    "scale": Ending.DEPLOYED,
     "destroy": Ending.DESTROYED,
     "rollback": Ending.ROLLED_BACK,
     "restore": Ending.ABORTED,
@@ -122,11 +123,12 @@ def key_of(scene: Scene) -> Hashable:
     """What the planner reads, to be compared: its mappings as what they hold."""
     intent, seen = scene.intent, scene.observation
     who = (intent.goal, intent.cutover, intent.release, intent.blue, intent.disturbed, intent.lost)
+    scaled = (intent.kept, intent.leaving)
     spec = (id(intent.spec), intent.remove_app, seen.app_exists, seen.app_created)
     flags = (seen.released, seen.stayed_healthy, seen.owner_checked, seen.rehearsed, seen.commit_unsure)
     later = (seen.baked, seen.secrets_set, seen.secrets_restored, seen.green_seen_again, seen.app_kept)
     evidence = (frozenset(seen.tests), frozenset(seen.quiesced), frozenset(seen.proofs.items()))
-    return (who, spec, flags, later, evidence, seen.answers, seen.record, seen.machines, seen.tasks)
+    return (who, scaled, spec, flags, later, evidence, seen.answers, seen.record, seen.machines, seen.tasks)
 
 
 def told(scene: Scene) -> str:

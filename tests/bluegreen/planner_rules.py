@@ -16,10 +16,16 @@ from providers.bluegreen.plan import Step
 from providers.bluegreen.scene import Scene
 
 Rule = Callable[[Scene, Step], str]
-FORWARD = ("deploy", "restore", "stay")
+FORWARD = ("deploy", "scale", "restore", "stay")
 """The goals under which green, once it owns the state, is only ever helped."""
 TAKES_AWAY = (Do.CORDON, Do.STOP, Do.QUIESCE, Do.PREPARE_DRAIN, Do.DESTROY)
 BRINGS_BACK = (Do.UNCORDON, Do.START, Do.RESUME)
+
+
+def holds_nothing(scene: Scene, machine: MachineSeen) -> bool:
+    """Added and never routed; or of a cluster without state, to be taken away, and it has ended."""
+    left = scene.intent.goal == "scale" and machine.name in scene.intent.leaving
+    return machine.unjoined or (left and scene.intent.cutover == "overlap" and saved(scene, machine))
 
 
 def saved(scene: Scene, machine: MachineSeen) -> bool:
@@ -39,7 +45,7 @@ def an_owner_is_destroyed_only_behind_a_later_commit(scene: Scene, step: Step) -
     """What owned the state goes when another cluster owns it, or when all goes and it is stopped and proven saved."""
     if step.row.do is not Do.DESTROY or step.row.on is Role.TASK:
         return ""
-    for machine in step.machines:
+    for machine in (m for m in step.machines if not holds_nothing(scene, m)):
         owns = scene.ownership is not None and scene.ownership.release == machine.release
         if owns and not (scene.intent.goal == "destroy" and saved(scene, machine)):
             return f"{machine.name} owns the state, and is destroyed"
@@ -50,7 +56,8 @@ def what_may_hold_state_is_stopped_first(scene: Scene, step: Step) -> str:
     """A cluster that has owned the state is not killed while it runs: it is told to stop before it is destroyed."""
     if step.row.do is not Do.DESTROY or step.row.on is Role.TASK or scene.intent.goal == "restore":
         return ""
-    once = (machine for machine in step.machines if rank(machine.release, scene.observation))
+    holding = (machine for machine in step.machines if not machine.unjoined)
+    once = (machine for machine in holding if rank(machine.release, scene.observation))
     running = [machine.name for machine in once if machine.state in RUNNING]
     return f"{running} run, and are destroyed" if running else ""
 
@@ -61,7 +68,8 @@ def green_is_never_taken_away_after_its_commit(scene: Scene, step: Step) -> str:
         return ""
     if step.row.on is Role.TASK:
         return ""
-    hit = [m.name for m in step.machines if m.release == scene.intent.release]
+    owns = (m for m in step.machines if m.release == scene.intent.release and not m.unjoined)
+    hit = [m.name for m in owns if m.name not in scene.intent.leaving]
     return f"{step.row.do} of {hit}, which own the state" if hit else ""
 
 
@@ -81,7 +89,11 @@ def _unsure(scene: Scene) -> bool:
 
 def blue_is_touched_only_when_all_of_green_is_verified(scene: Scene, step: Step) -> str:
     """Argo 1292: blue stays whole until green is proven, every machine of it."""
-    if step.row.on is not Role.BLUE or scene.intent.goal != "deploy" or step.row.do not in TAKES_AWAY:
+    if (
+        step.row.on is not Role.BLUE
+        or scene.intent.goal not in ("deploy", "scale")
+        or step.row.do not in TAKES_AWAY
+    ):
         return ""
     if scene.committed:
         return ""
@@ -115,6 +127,14 @@ def retired_only_when_green_answers(scene: Scene, step: Step) -> str:
     return "" if recorded else "the others go before green is proven to serve"
 
 
+def what_stays_is_not_touched(scene: Scene, step: Step) -> str:
+    """A scale is about the machines that come and go."""
+    if scene.intent.goal != "scale":
+        return ""
+    hit = [m.name for m in step.machines if m.name in scene.intent.kept and m.release == scene.intent.release]
+    return f"{step.row.do} of {hit}, which stay" if hit else ""
+
+
 RULES: tuple[Rule, ...] = (
     an_owner_is_destroyed_only_behind_a_later_commit,
     what_may_hold_state_is_stopped_first,
@@ -124,6 +144,7 @@ RULES: tuple[Rule, ...] = (
     the_state_is_handed_over_only_when_it_is_saved,
     green_is_routed_only_as_the_owner,
     retired_only_when_green_answers,
+    what_stays_is_not_touched,
 )
 
 

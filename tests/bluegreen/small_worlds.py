@@ -104,6 +104,20 @@ def triples(oldest: Spec, old: Spec, new: Spec) -> Iterator[Observation]:
         yield observed(machines, record, tasks=(task,))
 
 
+def scaled(of: Spec) -> Iterator[Observation]:
+    """A cluster that serves, or is a little out of order, and machines that are being added to it or taken away."""
+    serves: Variant = {"cordoned": False, "serving": 1}
+    stays = [None, serves, {**serves, "cordoned": True}, {**serves, "state": "stopped", "exit": CLEAN_EXIT}]
+    stays += [{**serves, **DRAINING}, {**serves, "secrets_of": "2-x"}]
+    added: Variant = {"added": True, "counts": (("ams", 2), ("iad", 1))}
+    joined: Variant = {**added, "owner": owned_by(of, 1)}
+    comes = [*variants((added, joined), GREEN_STATES, CORDONS), {**serves, **added}]
+    goes = variants(({"serving": 1},), STATES[:5:2], CORDONS)
+    larger = of.model_copy(update={"regions": {"ams": 2, "iad": 1}})
+    for first, second, third in product(stays, [None, *comes, *goes], [None, serves, added]):
+        yield observed(of_each(larger, 1, (first, second, third)), None)
+
+
 def two_of(chosen: Sequence[Variant | None]) -> list[tuple[Variant | None, ...]]:
     """Every two of them, whichever comes first."""
     return list(combinations_with_replacement(chosen, 2))

@@ -13,11 +13,13 @@ from providers.bluegreen.deploy import CannotLook, Request, deploy
 from providers.bluegreen.holder import Holder
 from providers.bluegreen.outcome import Ending, Outcome
 from providers.bluegreen.report import outcome_text
+from providers.bluegreen.spec import Spec
 from tests.bluegreen.virtual import V1, V2, Kit, simulate
 from tests.bluegreen.worlds import spec
 
 ADA, BOB = Holder("ada@ci", since=1_790_000_000.0), Holder("bob@laptop", since=1_790_000_060.0)
 SPEC1, SPEC2, SPEC3 = spec(image=V1), spec(image=V2), spec(image=V2, env={"X": "3"})
+LARGER = (spec(image=V1, regions={"ams": 2, "iad": 1}), spec(image=V1, regions={"ams": 3, "iad": 2}))
 DRAIN = "POST stop"
 TOGETHER = ("calls stay inside the rate limits",)
 """What one deployer cannot promise for two: each keeps Fly's limits by itself, and waits where it meets a 429."""
@@ -92,17 +94,23 @@ async def both(
     return ends
 
 
-@pytest.mark.parametrize("first_deploy", [False, True])
-def test_of_two_deployers_one_wins_and_the_other_names_it(first_deploy: bool) -> None:
+@pytest.mark.parametrize(
+    ("before", "wanted"),
+    [(SPEC1, (SPEC2, SPEC3)), (None, (SPEC2, SPEC3)), (SPEC1, LARGER)],
+    ids=["update", "first deploy", "scale"],
+)
+def test_of_two_deployers_one_wins_and_the_other_names_it(
+    before: Spec | None, wanted: tuple[Spec, Spec]
+) -> None:
     """The loser changes nothing and says who holds the deploy and since when; no lease is left, nothing is lost."""
 
     async def test(kit: Kit) -> None:
         kit.promises.without = TOGETHER
-        if not first_deploy:
-            await kit.deploy(SPEC1)
+        if before:
+            await kit.deploy(before)
             kit.edit_everywhere()
         kit.runtime.script("*", kit.app(boot_seconds=20.0))
-        ends = await both(kit, lambda: run(kit, SPEC2, ADA), lambda: run(kit, SPEC3, BOB))
+        ends = await both(kit, lambda: run(kit, wanted[0], ADA), lambda: run(kit, wanted[1], BOB))
         (loser,) = [end for end in ends if isinstance(end, CannotLook) or end.ending is Ending.TAKEN_OVER]
         (winner,) = [end for end in ends if isinstance(end, Outcome) and end.ending is Ending.DEPLOYED]
         told = str(loser) if isinstance(loser, CannotLook) else outcome_text("rooms", loser)

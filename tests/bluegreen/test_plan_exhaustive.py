@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any
 
 import pytest
@@ -25,7 +26,7 @@ from providers.bluegreen.spec import Spec
 from tests.bluegreen.effects import EFFECTS
 from tests.bluegreen.paths import End, Walker, told, undoing
 from tests.bluegreen.planner_rules import RULES
-from tests.bluegreen.small_worlds import halves, pairs, small, triples
+from tests.bluegreen.small_worlds import halves, pairs, scaled, small, triples
 from tests.figures import Figures
 
 CUTOVERS: tuple[Cutover, ...] = ("handoff", "overlap")
@@ -38,7 +39,7 @@ def scenes(wanted: Spec, world: Observation) -> Iterator[Scene]:
         scene = Scene(resolve(wanted, world, nonce=NONCE, goal=goal), world)
         yield scene
         yield undoing(scene)
-        if goal == "deploy":
+        if scene.intent.goal == "deploy":
             yield from _unsure(undoing(scene))
             yield from _backwards(scene)
 
@@ -65,6 +66,10 @@ def every_world(cutover: Cutover) -> Iterator[tuple[Spec, Observation]]:
     yield from ((new, world) for world in pairs(old, new))
     old, new = small(cutover, 1, machines=2), small(cutover, 2, machines=2)
     yield from ((wanted, world) for world in halves(old, new) for wanted in (old, new))
+    for counts in ({"ams": 1}, {"ams": 2}, {"ams": 1, "iad": 1}, {"ams": 2, "iad": 1}):
+        wanted = old.model_copy(update={"regions": counts})
+        yield from ((wanted, world) for world in scaled(old))
+    yield from ((new, world) for world in scaled(old))
     three = [small(cutover, version, keep_warm="1h") for version in (1, 2, 3)]
     yield from ((wanted, world) for world in triples(*three) for wanted in three)
 
@@ -107,9 +112,11 @@ def left_wrong(goal: Goal, end: End) -> str:
 
 def _not_alone(scene: Scene) -> str:
     """Whether one whole cluster serves, recorded, beside none but warm ones."""
-    whole = scene.intent.wanted.keys() <= {m.name for m in scene.green} and scene.green
-    marked = scene.intent.goal == "deploy" and any(m.secrets_of for m in scene.green)
-    recorded = all(serves(m) and scene.proven(m) for m in scene.green) and not marked
+    cluster = [m for m in scene.observation.seen if m.release == scene.intent.release]
+    wanted = scene.intent.wanted.keys() | scene.intent.kept
+    whole = cluster and (wanted == {m.name for m in cluster} or not wanted)
+    marked = scene.intent.goal in ("deploy", "scale") and any(m.secrets_of for m in cluster)
+    recorded = all(serves(m) and scene.proven(m) for m in cluster) and not marked
     others = [c for c in clusters(scene.observation) if c.release != scene.intent.release]
     kept = [c for c in others if is_warm(c, scene.observation)]
     if not whole or not recorded:
@@ -233,6 +240,12 @@ def planting(do: Do, on: Role) -> Callable[[Scene], Step | None]:
     return plan
 
 
+def everywhere(do: Do) -> Callable[[Scene], Step | None]:
+    """A planner that does this to every machine there is."""
+    row = Row(Phase.RETIRE_OLD, do, Role.ALL, lambda scene: False)
+    return lambda scene: Step(row, scene.observation.seen)
+
+
 STOPS = tuple((Do.STOP, role) for role in (Role.PAST, Role.OTHERS, Role.BLUE))
 PLANTED: dict[str, Callable[[Scene], Step | None]] = {
     "an_owner_is_destroyed_only_behind_a_later_commit": planting(Do.DESTROY, Role.BLUE),
@@ -243,6 +256,7 @@ PLANTED: dict[str, Callable[[Scene], Step | None]] = {
     "the_state_is_handed_over_only_when_it_is_saved": skipping((Do.PROVE_SAVED, Role.BLUE)),
     "green_is_routed_only_as_the_owner": skipping((Do.COMMIT, Role.ALL)),
     "retired_only_when_green_answers": skipping((Do.MARK_SERVING, Role.GREEN)),
+    "what_stays_is_not_touched": everywhere(Do.RESUME),
 }
 
 
@@ -254,13 +268,12 @@ def test_every_rule_has_a_planner_that_breaks_it() -> None:
 @pytest.mark.parametrize("rule", PLANTED)
 def test_a_planner_that_breaks_a_rule_is_found(rule: str) -> None:
     """Negative control: each rule is broken by a planner that leaves a step out, or plants one."""
-    walker, old, new = (
-        Walker(plan=PLANTED[rule]),
-        small("handoff", 1, machines=2),
-        small("handoff", 2, machines=2),
-    )
-    for world in halves(old, new):
-        for scene in scenes(new, world):
+    walker = Walker(plan=PLANTED[rule])
+    old, new = small("handoff", 1, machines=2), small("handoff", 2, machines=2)
+    more = old.model_copy(update={"regions": {"ams": 2, "iad": 1}})
+    worlds = chain(((new, world) for world in halves(old, new)), ((more, world) for world in scaled(old)))
+    for wanted, world in worlds:
+        for scene in scenes(wanted, world):
             walker.ending(scene)
         if any(wrong.startswith(rule) for wrong in walker.broken):
             return

@@ -43,7 +43,7 @@ CASES = {
         cluster(V2, 2, approval_until=30.0),
     ),
     "which is kept warm": scene(V1, serving(V1, 1, **ENDED, warm=Warm(30.0, 1)), serving(V2, 2)),
-    "has 1 of the 2 machines that the configuration asks for": scene(V1, serving(V1, 1)[:1]),
+    "has 1 machines, wanted are": scene(V1, serving(V1, 1)[:1]),
     "drift: machine 1ams1 (rooms-g1-ams-1) is cordoned": scene(
         V1, one_changed(serving(V1, 1), cordoned=True)
     ),

@@ -72,14 +72,26 @@ def test_the_whole_life_of_an_app(stack: Stack) -> None:
     assert set(second["serving"]["machine_ids"]).isdisjoint(first["serving"]["machine_ids"])
     assert set(stack.machines()) == {"rooms-g2-ams-1", "rooms-g2-iad-1"}
 
+    _add_a_machine(stack, second["release"])
     before = stack.mark()
     ok(stack.run("refresh", "--yes", "--skip-preview"))
     assert stack.changes_since(before) == []
-    assert stack.outputs()["serving"] == second["serving"]
+    assert stack.outputs()["serving"]["regions"] == {"ams": 2, "iad": 1}
 
     ok(stack.run("destroy", "--yes", "--skip-preview"))
     assert stack.machines() == {}
     assert [r["status"] for r in stack.history("request") if r["action"] == "delete_app"] == [202]
+
+
+def _add_a_machine(stack: Stack, release: str) -> None:
+    """Another count is no new release: one machine is verified and added, and no other is changed."""
+    before = stack.mark()
+    assert "2 machines (ams 1, iad 1) are not touched" in ok(stack.up(regions={"ams": 2, "iad": 1}))
+    assert stack.outputs()["release"] == release
+    machines = stack.machines()
+    assert set(machines) == {"rooms-g2-ams-1", "rooms-g2-ams-2", "rooms-g2-iad-1"}
+    changed = {r["machine_id"] for r in stack.changes_since(before) if not r["path"].endswith("/lease")}
+    assert changed - {None} == {machines["rooms-g2-ams-2"]["machine_id"]}
 
 
 def test_a_secret_is_in_no_state_output_or_history(stack: Stack) -> None:

@@ -34,6 +34,7 @@ class MemoryMachine:
         release: str = BLUE,
         *,
         fenced: bool = True,
+        added: bool = False,
         checkpoints: float = RARELY,
         pauses: Iterable[int] = (),
     ) -> None:
@@ -43,7 +44,7 @@ class MemoryMachine:
         self.bucket = bucket
         self.release = release
         self.acked: list[str] = []
-        self.fence = Fence(store, release) if fenced else None
+        self.fence = Fence(store, release, added=added) if fenced else None
         self.rooms = Rooms(release, store, self.fence)
         self.app = App(told, self.rooms)
         if self.fence:

@@ -127,3 +127,19 @@ async def test_a_room_of_a_later_owner_is_not_opened(blue: MemoryMachine) -> Non
     assert term is not None
     assert term.over
     assert blue.rooms.held("attic") is None
+
+
+@pytest.mark.anyio
+async def test_an_added_machine_opens_no_room_before_it_is_let_in() -> None:
+    """Its release owns the state already; but a room that it claims would be left without an owner if it is removed."""
+    bucket = owned_by_blue()
+    added = MemoryMachine(bucket, BLUE, added=True)
+    assert not await added.edit("lobby", "early")
+    assert not [key for key in bucket.objects if key.startswith(("claims/", "rooms/"))]
+    bucket.objects[f"added/{BLUE}/{BLUE}.json"] = b"{}"
+    added.rooms.doubt()
+    assert await added.edit("lobby", "in")
+    bucket.asked.clear()
+    added.rooms.doubt()
+    assert await added.edit("lobby", "and again")
+    assert not [asked for asked in bucket.asked if "added/" in asked]

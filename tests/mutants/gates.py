@@ -11,7 +11,41 @@ COMMIT, SWITCH = "tests/bluegreen/test_commit_point.py", "tests/bluegreen/test_a
 DRAINS, LEFT = "tests/bluegreen/test_drains.py", "tests/bluegreen/test_left_behind.py"
 ADOPT, DRIFT = "tests/bluegreen/test_adopt.py", "tests/bluegreen/test_drift.py"
 
+SCALE = "tests/bluegreen/test_scale.py"
+
 GATES: tuple[Mutant, ...] = (
+    Mutant(
+        "scale",
+        "machines that hold state are taken away within a release",
+        f"{BG}/scaling.py",
+        'can_leave = cutover == "overlap" and',
+        "can_leave = bool(cutover) and",
+        f"{SCALE}::test_what_holds_state_leaves_in_a_whole_rollout[fewer]",
+    ),
+    Mutant(
+        "scale",
+        "a machine that somebody removed is replaced within its release",
+        f"{BG}/scaling.py",
+        'return cluster.machines[0].cutover == "overlap" or all(',
+        "return True or all(",
+        f"{SCALE}::test_a_machine_that_somebody_removed_is_no_reason_to_scale",
+    ),
+    Mutant(
+        "scale",
+        "added machines are routed before anything says that they are part of the release",
+        f"{BG}/conditions.py",
+        "return not any(machine.unjoined for machine in scene.green)",
+        "return True",
+        f"{SCALE}::test_an_added_machine_is_let_in_before_it_is_routed_and_not_before_it_is_verified",
+    ),
+    Mutant(
+        "scale",
+        "an upgrade rolls out every app",
+        f"{BG}/scaling.py",
+        "return bool(old) and cluster.release.digest == spec.old_digest(dict(old))",
+        "return False",
+        f"{SCALE}::test_a_release_of_the_time_when_counts_were_in_its_digest_is_known_again",
+    ),
     Mutant(
         "tests",
         "a test that was not run has passed",

@@ -67,8 +67,8 @@ async def route(ctx: Context, machine: MachineSeen) -> MachineSeen:
 async def prove_routed(ctx: Context, scene: Scene, step: Step) -> Observation:
     """Ask as users do, in every region, until a machine of the cluster answers.
 
-    Under ``overlap`` blue answers as well, and may answer every time: there each green machine is asked for by its id.
-    So it is beside machines that are not ours.
+    Where others answer as well, and may answer every time, each machine is asked for by its id. So it is beside
+    machines that are not ours.
     """
     expected = {machine.id for machine in step.machines} | {""}
 
@@ -80,10 +80,15 @@ async def prove_routed(ctx: Context, scene: Scene, step: Step) -> Observation:
         ctx.waiting_for.pop(region + machine_id, None)
         return answer
 
-    overlaps = scene.intent.cutover == "overlap" and scene.intent.goal in ("deploy", "rollback")
-    by_id = overlaps or bool(scene.observation.strangers)
+    by_id = _others_answer(scene) or bool(scene.observation.strangers)
     questions = {(machine.region, machine.id if by_id else "") for machine in step.machines}
     return replace(scene.observation, answers=tuple(await each_or_fail(sorted(questions), one)))
+
+
+def _others_answer(scene: Scene) -> bool:
+    """Blue under ``overlap``; the machines that stay, where a cluster is scaled."""
+    overlaps = scene.intent.cutover == "overlap" and scene.intent.goal in ("deploy", "rollback")
+    return overlaps or scene.intent.goal == "scale"
 
 
 async def _ask(ctx: Context, region: str, machine_id: str, expected: set[str]) -> Answer:

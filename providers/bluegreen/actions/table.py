@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from providers.bluegreen.actions.approving import await_approval
 from providers.bluegreen.actions.creating import create, create_app, restore_secrets, set_secrets
 from providers.bluegreen.actions.draining import read_exits, start, stop
+from providers.bluegreen.actions.joining import join
 from providers.bluegreen.actions.owning import check_owner, commit, reclaim
 from providers.bluegreen.actions.proving import prove_state
 from providers.bluegreen.actions.quiescing import prepare_drain, quiesce, resume
@@ -50,6 +51,7 @@ ACTIONS: dict[Do, Action] = {
     Do.PROVE_SAVED: prove_state,
     Do.LOOK_AGAIN: look_at_green_again,
     Do.COMMIT: commit,
+    Do.JOIN: join,
     Do.UNCORDON: uncordon,
     Do.PROVE_ROUTED: prove_routed,
     Do.MARK_SERVING: mark_serving,

@@ -26,6 +26,8 @@ def the_window_opens_when_green_is_verified(told: Told, record: Record) -> str:
     if not told.rules.handoff and told.failed and not _others(told, record["release"]):
         return ""
     serves = record["machine_id"] in told.routed and record["release"] and _by_a_deployer(told, record)
+    if record["machine_id"] in told.leaving:
+        return ""
     if not serves or any(_verified(told, release) for release in _others(told, record["release"])):
         return ""
     return f"{record['name']} is cordoned, and no other cluster is whole and healthy"
@@ -77,8 +79,10 @@ def nothing_is_destroyed_while_it_is_routed(told: Told, record: Record) -> str:
 
 
 def green_stays_after_its_commit(told: Told, record: Record) -> str:
-    """Until another release owns the state, or all of it is to go."""
+    """Until another release owns the state, or all of it is to go; what was added and never routed may go."""
     if not _ends(told, record) or told.goal == "destroy" or not told.owners:
+        return ""
+    if record["machine_id"] in told.joining:
         return ""
     return f"{record['name']} owns the state and is destroyed" if record["release"] == told.owners[-1] else ""
 

@@ -33,9 +33,11 @@ class Told:
     """Machines by id, as last told; the routes; what the present run has done.
 
     ``before`` is what was told of a machine before the record that is read now. ``in_use``: ids of machines that were
-    routed since they booted, so that users may hold sockets to them, cordoned or not. ``excused``: ids that somebody
-    else than a deployer changes. ``wanted``: how many machines the present run wants, ``most`` any run so far.
-    ``unwanted``: ids of those that a run destroyed that was to destroy everything.
+    routed since they booted, so that users may hold sockets to them, cordoned or not. ``joining``: ids of machines that
+    were made for a cluster that was whole, and not routed yet; ``leaving``: of those that were cordoned
+    when as many as are wanted were routed without them. ``excused``: ids that somebody else than a deployer changes.
+    ``wanted``: how many machines the present run wants, ``most`` any run so far. ``unwanted``: ids of those that a run
+    destroyed that was to destroy everything.
     """
 
     rules: Rules = field(default_factory=Rules)
@@ -44,6 +46,8 @@ class Told:
     routed: frozenset[str] = frozenset()
     ever_routed: set[str] = field(default_factory=set)
     in_use: set[str] = field(default_factory=set)
+    joining: set[str] = field(default_factory=set)
+    leaving: set[str] = field(default_factory=set)
     whole: str = ""
     whole_before: str = ""
     cordoned_since: set[str] = field(default_factory=set)
@@ -80,20 +84,32 @@ class Told:
         key = record["machine_id"]
         self.before = self.machines.get(key)
         self.machines[key] = record
+        if self.before is None and record["release"] and record["release"] == self.whole:
+            self.joining.add(key)
         if record["state"] not in RUNNING:
             self.in_use.discard(key)
         elif key in self.routed:
             self.in_use.add(key)
+        if not record["cordoned"]:
+            self.leaving.discard(key)
         if self.cordons(record):
             self.cordoned_since.add(key)
+            self._read_leaving(record)
         if self.destroys(record) and self.failed:
             self.destroyed.append(key)
         if self.destroys(record) and self.goal == "destroy":
             self.unwanted.add(key)
 
+    def _read_leaving(self, record: Record) -> None:
+        """Where no state is kept, a machine may go if as many as are wanted are healthy and routed without it."""
+        rest = {m["machine_id"] for m in self.cluster(record["release"]) if m["healthy"]} & self.routed
+        if not self.rules.handoff and len(rest - self.leaving - {record["machine_id"]}) >= self.wanted > 0:
+            self.leaving.add(record["machine_id"])
+
     def _read_routes(self, record: Record) -> None:
         self.routed = frozenset(record["machine_ids"])
         self.ever_routed |= self.routed
+        self.joining -= self.routed
         self.in_use |= {key for key in self.routed if self.machines[key]["state"] in RUNNING}
         self.whole_before, self.whole = self.whole, self._find_whole()
         if self.whole:
@@ -139,9 +155,9 @@ class Told:
         return {m["name"] for m in self.existing() if m["machine_id"] in ids}
 
     def _find_whole(self) -> str:
-        """A release of which every machine that exists is routed."""
+        """A release of which every machine that exists is routed, but for those that come or go."""
         for release in sorted({self.release(key) for key in self.routed} - {""}):
             ids = {machine["machine_id"] for machine in self.cluster(release)}
-            if ids and ids <= self.routed:
+            if ids & self.routed and ids - self.joining - self.leaving <= self.routed:
                 return release
         return ""
