@@ -11,8 +11,9 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from types import FrameType
 from typing import Any
+
+from providers.server import thread_pool
 
 ASKED = "Ctrl-C"
 THREADS = 64
@@ -25,7 +26,7 @@ def watch_cancel() -> Callable[[], str]:
     with suppress(Exception):
         _listen(sys.modules["__main__"])
     with suppress(Exception):
-        _widen(sys._current_frames()[threading.main_thread().ident or 0])
+        _widen(thread_pool())
     return lambda: ASKED if asked.is_set() else ""
 
 
@@ -47,14 +48,7 @@ def _note_cancel(self: object, request: object, context: object) -> object:
     return empty_pb2.Empty()
 
 
-def _widen(frame: FrameType | None) -> None:
-    """The server is a local variable of Pulumi's ``main``, in which the main thread waits."""
-    while frame:
-        server = frame.f_locals.get("server")
-        if server is not None:
-            pool = server._state.thread_pool
-            pool._max_workers = max(pool._max_workers, THREADS)
-            for _ in range(pool._work_queue.qsize()):
-                pool.submit(int)  # a pool starts a thread when it is given work, and one waits already
-            return
-        frame = frame.f_back
+def _widen(pool: Any) -> None:
+    pool._max_workers = max(pool._max_workers, THREADS)
+    for _ in range(pool._work_queue.qsize()):
+        pool.submit(int)  # a pool starts a thread when it is given work, and one waits already

@@ -20,6 +20,7 @@ from providers.gates.output import Scrubber
 from providers.gates.routing import HttpProber, outside
 from providers.gates.s3 import open_store
 from providers.gates.store import StateStore
+from providers.orphan import end_as_orphan
 from providers.parent import watch_parent
 from providers.tunnels import direct, fly_proxy
 
@@ -109,6 +110,7 @@ def secrets_in(part: object) -> Iterator[str]:
 
 def _asked_to_stop() -> Callable[[], str]:
     """Why a deployment should come to its end at the next safe point: Ctrl-C, or nobody is left to hear of it."""
+    end_as_orphan()
     cancelled, gone = watch_cancel(), watch_parent()
     return lambda: cancelled() or gone()
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from providers.bluegreen.commits import is_retired, rank
 from providers.bluegreen.durations import seconds
-from providers.bluegreen.model import MachineSeen, Role, Unknown
+from providers.bluegreen.model import Answer, MachineSeen, Role, Unknown
 from providers.bluegreen.scene import Scene
 
 Done = Callable[[Scene], bool]
@@ -176,16 +176,29 @@ def commit_is_settled(scene: Scene) -> bool:
     return not scene.blue or not (scene.observation.commit_unsure or scene.late_commit)
 
 
+def answered_elsewhere(answer: Answer, machines: Iterable[MachineSeen]) -> str:
+    """Who answered instead of one of these machines in the region that was asked; empty where nobody can tell.
+
+    Where the proxy routes to none of a region, it takes the question to another one: that region is dark.
+    """
+    if not answer.machine_id:
+        return ""
+    regions = [machine.region for machine in machines if machine.id == answer.machine_id]
+    if answer.region in regions:
+        return ""
+    return f"machine {answer.machine_id} answers" + (f", which is in {regions[0]}" if regions else "")
+
+
 def answered_by(role: Role) -> Done:
-    """Every region of the cluster has answered from outside, and nobody but the cluster."""
+    """Every region of the cluster has answered from outside, and nobody but the cluster's machines there."""
 
     def done(scene: Scene) -> bool:
         answers = scene.observation.answers
         if isinstance(answers, Unknown):
             return False
-        ids = {machine.id for machine in scene.of(role)} | {""}
-        regions = {machine.region for machine in scene.of(role)}
-        return regions <= {answer.region for answer in answers if answer.machine_id in ids}
+        machines = scene.of(role)
+        regions = {machine.region for machine in machines}
+        return regions <= {answer.region for answer in answers if not answered_elsewhere(answer, machines)}
 
     return done
 

@@ -14,7 +14,8 @@ from providers.bluegreen.durations import Duration
 from providers.bluegreen.spec_types import Part, Port, Url, UrlPath, matching
 
 Scope = Literal["once", "per-region", "per-machine"]
-Argv = Annotated[tuple[str, ...], Field(min_length=1)]
+Argv = Annotated[tuple[str, ...], Field(min_length=1, repr=False)]
+"""Left out of what a program prints of itself: people put secrets there, although env is the place for them."""
 TestName = Annotated[
     str, matching(r"[a-z0-9][a-z0-9-]{0,39}", "a test's name: small letters, digits, dashes")
 ]

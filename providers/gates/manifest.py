@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, FiniteFloat, NonNegativeInt
+from pydantic import BaseModel, Field, FiniteFloat
 
 from providers.bluegreen.model import MachineSeen
 from providers.gates.faults import shown
@@ -17,13 +17,16 @@ CLOCK_SLACK_S = 2.0
 S3_CLOCK_SLACK_S = 60.0
 """How far a machine's clock may be ahead of S3's, on hosts that have nothing to do with each other."""
 
+Count = Annotated[int, Field(ge=0, lt=2**63)]
+"""JSON knows greater ones, of thousands of digits."""
+
 
 class ManifestObject(BaseModel):
     """One saved object: its full key, the ETag that S3 answered to the write, its size."""
 
     key: str
     etag: str
-    bytes: NonNegativeInt
+    bytes: Count
 
 
 class Manifest(BaseModel):
@@ -40,7 +43,7 @@ class Manifest(BaseModel):
     saved_at: FiniteFloat
     drain: str | None = None
     objects: list[ManifestObject]
-    counts: dict[str, NonNegativeInt] = {}
+    counts: dict[str, Count] = {}
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,9 @@ import anyio.to_thread
 import boto3
 from anyio import CapacityLimiter
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
-from botocore.parsers import ResponseParserError
+from botocore.exceptions import ClientError
 
-from providers.gates import s3_errors
+from providers.gates import s3_answers, s3_errors
 from providers.gates.faults import shown
 from providers.gates.store import Head, StoreError
 
@@ -24,9 +23,10 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 CONCURRENCY = 16
-BODY_CAP_BYTES = 64 * 1024 * 1024
-"""A manifest of 100,000 objects is about 9 MB."""
 MOST_KEYS = 1_000_000
+READ_WITHIN_S = 120.0
+"""With all attempts. A server that is silent costs 100 s, so only one that drips its answers is given up by this."""
+CREATE_WITHIN_S = 30.0
 _READS = Config(
     connect_timeout=5,
     read_timeout=20,
@@ -70,8 +70,6 @@ class S3Store:
                     return None
                 raise
             with closing(answer["Body"]) as body:
-                if answer["ContentLength"] > BODY_CAP_BYTES:
-                    raise StoreError(f"{self._where(key)}: more than {BODY_CAP_BYTES:,} bytes")
                 return body.read()
 
         return await self._ask(key, get)
@@ -86,7 +84,10 @@ class S3Store:
                     self.client.head_bucket(Bucket=self.bucket)
                     return None
                 raise
-            return Head(answer["ETag"], answer["ContentLength"], answer["LastModified"].timestamp())
+            head = Head(answer["ETag"], answer["ContentLength"], answer["LastModified"].timestamp())
+            if not head.etag or head.bytes < 0:
+                raise StoreError(f"{self._where(key)}: an answer that tells of no object")
+            return head
 
         return await self._ask(key, head)
 
@@ -97,6 +98,8 @@ class S3Store:
         while True:
             page = await self._ask(prefix, partial(self._page, prefix, token))
             keys += page.keys
+            if not all(key.startswith(prefix) for key in page.keys):
+                raise StoreError(f"{self._where(prefix)}: its list has keys that nobody asked for")
             if not page.truncated:
                 return tuple(sorted(keys))
             token = page.next_token
@@ -112,7 +115,10 @@ class S3Store:
         return _Page(keys, answer["IsTruncated"], answer.get("NextContinuationToken", ""))
 
     async def create(self, key: str, body: bytes) -> bool:
-        """Once begun it is not cancelled (a silent server costs 15 s): what became of it would be unknown."""
+        """Once begun it is not cancelled (a silent server costs 15 s): what became of it would be unknown.
+
+        It is so after ``CREATE_WITHIN_S``, too, and a server may drip its answer for ever.
+        """
 
         def put() -> bool:
             try:
@@ -128,9 +134,13 @@ class S3Store:
     async def _ask(self, key: str, question: Callable[[], T], *, writes: bool = False) -> T:
         # A write does not queue behind reads that S3 has not answered yet.
         limiter = None if writes else self.limiter
+        within_s = CREATE_WITHIN_S if writes else READ_WITHIN_S
         try:
-            return await anyio.to_thread.run_sync(question, limiter=limiter, abandon_on_cancel=not writes)
-        except (ClientError, BotoCoreError, ResponseParserError, KeyError) as error:
+            with anyio.fail_after(within_s, shield=writes):
+                return await anyio.to_thread.run_sync(question, limiter=limiter, abandon_on_cancel=True)
+        except StoreError:
+            raise
+        except Exception as error:  # noqa: BLE001 - what boto3 makes of an answer that is none may be any
             raise s3_errors.told(error, self._where(key), writes=writes) from None
 
     def _where(self, key: str) -> str:
@@ -147,4 +157,6 @@ def open_store(bucket: str, *, endpoint_url: str | None = None, region: str | No
         boto3.client("s3", endpoint_url=endpoint_url, region_name=region, config=config)
         for config in (_READS, _CREATES)
     )
+    s3_answers.bound(client)
+    s3_answers.bound(creator)
     return S3Store(client, creator, bucket, CapacityLimiter(CONCURRENCY))

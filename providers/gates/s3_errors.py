@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, SSLError
-from botocore.parsers import ResponseParserError
 
 from providers.gates.faults import shown
+from providers.gates.s3_answers import AnswerRefused
 from providers.gates.store import StoreError, StoreRefused, StoreUnclear
 
 _ABSENT = frozenset({"404", "NoSuchKey", "NotFound"})
@@ -41,9 +41,7 @@ def _refused(error: ClientError) -> bool:
 
 def _sent(error: Exception) -> bool:
     """Whether the request may have arrived. botocore has errors of its own for connections that were never made."""
-    if isinstance(error, BotoCoreError):
-        return isinstance(error, (HTTPClientError, SSLError))
-    return isinstance(error, (ClientError, ResponseParserError))
+    return not isinstance(error, BotoCoreError) or isinstance(error, (HTTPClientError, SSLError))
 
 
 def _code(error: ClientError) -> str:
@@ -57,6 +55,8 @@ def _status(error: ClientError) -> int:
 def _text(error: Exception) -> str:
     if isinstance(error, KeyError):
         return f"an answer without {error}"
+    if isinstance(error, AnswerRefused):
+        return str(error)
     if not isinstance(error, ClientError):
         return type(error).__name__
     message = error.response.get("Error", {}).get("Message", "")

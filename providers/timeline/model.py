@@ -5,9 +5,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, FiniteFloat
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat
+
+from providers.gates.output import clean
+
+Text = Annotated[str, AfterValidator(clean)]
+"""Fit for a terminal, whoever wrote it into the store."""
+
+Moment = Annotated[FiniteFloat, Field(ge=0, lt=1e11)]
+"""Until the year 5138: not every number is a date."""
 
 
 class _Part(BaseModel):
@@ -17,8 +25,8 @@ class _Part(BaseModel):
 class Look(_Part):
     """How a machine was seen from then on. ``routed``: users can reach it. ``passing`` of ``checks`` health checks."""
 
-    at: FiniteFloat
-    state: str
+    at: Moment
+    state: Text
     cordoned: bool = False
     routed: bool = False
     passing: int = 0
@@ -28,76 +36,76 @@ class Look(_Part):
 class MachineLine(_Part):
     """One machine of ours, and each change of it that was seen."""
 
-    id: str
-    name: str
-    region: str
-    release: str
+    id: Text
+    name: Text
+    region: Text
+    release: Text
     looks: tuple[Look, ...]
 
 
 class PhaseSpan(_Part):
     """One phase. ``number``: 0 for one that was not foreseen, such as the way back."""
 
-    name: str
+    name: Text
     number: int
-    started_at: FiniteFloat
-    ended_at: FiniteFloat
+    started_at: Moment
+    ended_at: Moment
 
 
 class StepSpan(_Part):
     """One step. ``machines``: how many it was about. ``reasons``: why it failed."""
 
-    phase: str
-    name: str
-    started_at: FiniteFloat
+    phase: Text
+    name: Text
+    started_at: Moment
     seconds: FiniteFloat
     gate: bool = False
     commit: bool = False
     machines: int = 0
-    reasons: tuple[str, ...] = ()
+    reasons: tuple[Text, ...] = ()
 
 
 class Window(_Part):
     """A handoff window; a rollback has another. ``closed_at``: ``None`` where nobody was proven to answer again."""
 
-    opened_at: FiniteFloat
-    closed_at: FiniteFloat | None = None
+    opened_at: Moment
+    closed_at: Moment | None = None
 
 
 class ProofSeen(_Part):
     """What was proven of one machine's saved state."""
 
-    machine_id: str
+    machine_id: Text
     rooms: int
     objects: int
     bytes: int
-    started_at: FiniteFloat
+    started_at: Moment
     seconds: FiniteFloat
-    faults: tuple[str, ...] = ()
+    faults: tuple[Text, ...] = ()
 
 
 class TestSeen(_Part):
     """One test that passed."""
 
-    name: str
-    started_at: FiniteFloat
+    name: Text
+    started_at: Moment
     seconds: FiniteFloat
-    summary: str = ""
+    summary: Text = ""
 
 
 class FailureSeen(_Part):
     """Where it failed, and why."""
 
-    phase: str
-    step: str
-    reasons: tuple[str, ...]
+    phase: Text
+    step: Text
+    reasons: tuple[Text, ...]
 
 
 class Line(_Part):
     """Something that was said."""
 
-    at: FiniteFloat
-    text: str
+    at: Moment
+    text: Text
 
 
 class Timeline(_Part):
@@ -107,16 +115,16 @@ class Timeline(_Part):
     """
 
     version: Literal[1] = 1
-    app: str
-    goal: str
-    cutover: str
-    blue: str | None
-    green: str | None
-    ending: str
+    app: Text
+    goal: Text
+    cutover: Text
+    blue: Text | None
+    green: Text | None
+    ending: Text
     succeeded: bool
-    serving: str
-    started_at: FiniteFloat
-    ended_at: FiniteFloat
+    serving: Text
+    started_at: Moment
+    ended_at: Moment
     phases: tuple[PhaseSpan, ...]
     steps: tuple[StepSpan, ...]
     machines: tuple[MachineLine, ...]
@@ -124,7 +132,7 @@ class Timeline(_Part):
     proofs: tuple[ProofSeen, ...] = ()
     tests: tuple[TestSeen, ...] = ()
     failure: FailureSeen | None = None
-    next_command: str = ""
+    next_command: Text = ""
     api_calls: int = 0
     lines: tuple[Line, ...] = ()
-    left_out: dict[str, int] = {}
+    left_out: dict[Text, int] = {}

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from providers.timeline.model import Timeline
 
-_NAME = re.compile(r"(\d{8}T\d{6}\.\d{3}Z)_([0-9a-z-]+)_([a-z-]+)\.json")
+_NAME = re.compile(r"([0-9]{8}T[0-9]{6}\.[0-9]{3}Z)_([0-9a-z-]+)_([a-z-]+)\.json")
 _STAMP = "%Y%m%dT%H%M%S"
 
 
@@ -34,5 +34,8 @@ def entry_of(name: str) -> Entry | None:
     found = _NAME.fullmatch(name)
     if not found:
         return None
-    at = datetime.strptime(found[1], f"{_STAMP}.%fZ").replace(tzinfo=UTC)
+    try:
+        at = datetime.strptime(found[1], f"{_STAMP}.%fZ").replace(tzinfo=UTC)
+    except ValueError:
+        return None
     return Entry(name, at, found[2], found[3].replace("-", " "))

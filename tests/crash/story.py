@@ -13,10 +13,11 @@ from tests.crash.deployers import Ended
 from tests.crash.gate import Act, When
 from tests.crash.serving import until
 from tests.crash.site import V1, Lane, Site, open_site
-from tests.crash.stack import UNCHANGED, Command, Stack
+from tests.crash.stack import DEADLINE_S, UNCHANGED, Command, Stack
 
 KILLED = Ended(-9)
 UP = ("up", "--yes", "--skip-preview")
+DESTROY = ("destroy", "--yes", "--skip-preview")
 
 
 @dataclass(frozen=True)
@@ -128,6 +129,35 @@ class Story:
         await self.stack.cancel(lane)
         await self.succeed(image)
         await self.settled(image)
+
+    async def destroy_beside(self, point: Point, image: str) -> None:
+        """A ``destroy``, after `pulumi cancel`, beside an ``up`` that is held up: refused; after it, it destroys."""
+        lane, other, held, go_on = self.site.lane(), self.site.lane(), anyio.Event(), anyio.Event()
+
+        async def hold_up() -> bool:
+            held.set()
+            await go_on.wait()
+            return True
+
+        lane.gate.arm(point.chosen, hold_up, point.when)
+        self.site.begin()
+        async with self.stack.command(lane, *UP, image=image) as first:
+            with anyio.fail_after(DEADLINE_S):
+                await held.wait()
+            await self.stack.cancel(other)
+            code, text = await self.stack.run(other, *DESTROY, image=image)
+            assert code, text
+            assert " is held by " in text, text
+            assert " since 20" in text, text
+            assert [call for call in other.gate.changes() if not call.endswith("/lease")] == []
+            go_on.set()
+            await first.end()
+        await self.site.judge(KILLED)
+        assert self.site.only_routed()
+        self.site.begin("destroy")
+        code, text = await self.stack.run(other, *DESTROY, image=image)
+        assert code == 0, text
+        assert self.site.machines() == []
 
 
 @asynccontextmanager

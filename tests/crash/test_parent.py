@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from providers import orphan
 from providers.parent import GONE, watch_parent
-from tests.crash.watched_up import watching
+from tests.crash.watched_up import DEADLINE_S, watching
 
 
 def test_a_killed_pulumi_is_seen_and_a_living_one_is_not_taken_for_gone(tmp_path: Path) -> None:
-    """An orphaned provider knows it, saw nothing before, and its parent's pid would never have told it."""
+    """An orphaned provider knows it, as its parent's pid would never have told it, and then ends by itself."""
     with watching(tmp_path) as watched:
         (begun,) = watched.read()
         assert (begun["gone"], begun["cancelled"]) == ("", "")
+        provider = os.pidfd_open(begun["pid"])
         watched.pulumi.kill()
         (seen,) = watched.read()
         assert (seen["gone"], seen["cancelled"]) == (GONE, "")
         assert seen["parent"] == begun["parent"]
+        ended, _, _ = select.select([provider], [], [], DEADLINE_S)
+        os.close(provider)
+        assert ended
 
 
 def test_a_suspended_pulumi_is_not_taken_for_gone(tmp_path: Path) -> None:
@@ -34,6 +42,31 @@ def test_a_suspended_pulumi_is_not_taken_for_gone(tmp_path: Path) -> None:
         watched.pulumi.kill()
         watched.pulumi.wait()
         assert seen() == GONE
+
+
+def test_an_orphan_that_is_at_work_does_not_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call that runs, of whichever resource, is let end first; a living ``pulumi`` ends nothing."""
+    monkeypatch.setattr(orphan, "LOOKS_EVERY_S", 0.001)
+    left, looks, works, done = list[int](), threading.Semaphore(0), threading.Event(), threading.Event()
+    alive = ["", "", ""]
+
+    def gone() -> str:
+        looks.release()
+        return alive.pop() if alive else GONE
+
+    with ThreadPoolExecutor(2) as pool:
+        pool.submit(int).result()
+        pool.submit(works.set)
+        pool.submit(done.wait)
+        works.wait()
+        end = threading.Thread(target=orphan._end, args=(pool, gone, left.append))
+        end.start()
+        for _ in range(10):
+            looks.acquire()
+        assert left == []
+        done.set()
+        end.join()
+    assert left == [orphan.CODE]
 
 
 @pytest.mark.parametrize(

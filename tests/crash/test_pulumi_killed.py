@@ -13,6 +13,7 @@ from tests.crash.site import V1, V2
 from tests.crash.story import Point, open_story
 from tests.figures import Figures
 
+CORDON = Point("cordon blue", "POST", "/cordon", "before")
 STOP = Point("stop blue", "POST", "/stop")
 COMMIT = Point("commit", "PUT", "/owners/")
 ORPHANS = {
@@ -45,8 +46,11 @@ async def test_an_orphan_beside_the_next_up(part: str, s3_url: str, tmp_path: Pa
 
 @pytest.mark.anyio
 async def test_a_host_that_dies_with_all_of_it(s3_url: str, tmp_path: Path, figures: Figures) -> None:
-    """The next ``up``, on another host, waits until the dead run's leases have run out, and finishes."""
+    """The next ``up``, on another host, waits until the dead run's leases have run out, and finishes. At the end a
+    ``destroy`` beside an ``up`` is told who deploys, and changes nothing; the one after it destroys.
+    """
     async with open_story(s3_url, "host", tmp_path) as story:
         for number, point in enumerate(OF_A_HOST):
             await story.host_dies(point, (V2, V1)[number % 2])
+        await story.destroy_beside(CORDON, V2)
     figures.add(kills_of_pulumi=len(OF_A_HOST))

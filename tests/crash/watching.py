@@ -12,6 +12,7 @@ import anyio
 from pulumi.dynamic import CreateResult, Resource, ResourceProvider
 
 from providers.cancel import watch_cancel
+from providers.orphan import end_as_orphan
 from providers.parent import watch_parent
 
 LOOKS_EVERY_S = 0.02
@@ -21,11 +22,15 @@ class WatchingProvider(ResourceProvider):
     def create(self, props: dict[str, Any]) -> CreateResult:
         """One line when it begins, with what is seen then, and one with the first reason to stop."""
         host, _, port = props["told"].partition(":")
+        end_as_orphan()
         gone, cancelled = watch_parent(), watch_cancel()
         with socket.create_connection((host, int(port))) as test, test.makefile("w") as lines:
 
             def tell(**what: object) -> None:
-                lines.write(json.dumps(what | {"parent": os.getppid(), "engine": sys.argv[1]}) + "\n")
+                lines.write(
+                    json.dumps(what | {"pid": os.getpid(), "parent": os.getppid(), "engine": sys.argv[1]})
+                    + "\n"
+                )
                 lines.flush()
 
             tell(gone=gone(), cancelled=cancelled())

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,13 +16,18 @@ import pytest
 from pydantic import SecretStr
 
 from providers import outputs, session
+from providers.bluegreen.actions import testing
 from providers.bluegreen.context import Context
 from providers.bluegreen.deploy import CannotLook, Request, deploy
-from providers.bluegreen.events import lines
+from providers.bluegreen.events import Event, Hear, all_of, lines
 from providers.bluegreen.outcome import Ending, Outcome
 from providers.bluegreen.spec import Spec
 from providers.fly import connect
+from providers.gates.commands import CommandEnd
+from providers.gates.lines import Hearing
 from providers.gates.output import Scrubber
+from providers.session import scrubber_of
+from providers.timeline.record import Recorder
 from simulator.private_network import PrivateNetwork
 from tests.bluegreen.virtual import TOKEN, V1, V2, Kit, RouteProber, simulate
 from tests.bluegreen.worlds import spec
@@ -29,9 +35,11 @@ from tests.hostile.words import every_word_of, listening, told
 
 CANARY = "canary-7f3a"
 SECRETS = {
-    kind: f"{CANARY}-{kind}-0123456789" for kind in ("token", "app", "before", "header", "aws", "passphrase")
+    kind: f"{CANARY}-{kind}-0123456789"
+    for kind in ("token", "app", "before", "header", "aws", "passphrase", "command", "argument")
 }
-ECHO = " ".join(SECRETS.values())
+ECHO = " ".join(secret for kind, secret in SECRETS.items() if kind not in ("command", "argument"))
+"""What the app, the API and the checks know; a command is given secrets of its own."""
 MAY_CARRY = ("token", "app", "before")
 """What the Machines API is given: the token in one header, the app's secrets in the body of one call."""
 
@@ -45,7 +53,7 @@ def of_secrets(image: str, **more: Any) -> Spec:
         "headers": {"x-key": SECRETS["header"]},
         "expect": {"status": 418 if more.pop("fails", False) else 200},
     }
-    return spec(image=image, secret_env={"API_KEY": SECRETS["app"]}, tests=[test], **more)
+    return spec(image=image, tunnel="direct", secret_env={"API_KEY": SECRETS["app"]}, tests=[test], **more)
 
 
 @dataclass
@@ -101,6 +109,8 @@ FAILURES: dict[str, tuple[Callable[[httpx.Request], bool], int]] = {
     "cordon": (lambda request: request.url.path.endswith("/cordon"), 500),
     "lease": (lambda request: request.url.path.endswith("/lease"), 409),
 }
+COMMANDS = ("test", "proof")
+ARGV = ("smoke", "--token", SECRETS["argument"])
 PREVIOUS = {"API_KEY": SecretStr(SECRETS["before"]), "GONE": None}
 SHORT = {"create_new": "20s", "verify": "20s", "drain_old": "20s", "switch_routes": "20s"}
 
@@ -144,12 +154,13 @@ def _spoil_checks(kit: Kit) -> None:
 
 
 async def _run(
-    kit: Kit, wanted: Spec, api: Echo, patch: pytest.MonkeyPatch
+    kit: Kit, wanted: Spec, api: Echo, patch: pytest.MonkeyPatch, *listeners: Hear
 ) -> tuple[Outcome | None, BaseException | None, list[str]]:
     request = Request(known_generation=1, previous_secrets=PREVIOUS)
     with listening() as heard:
         try:
             async with real_context(kit, wanted, api, patch) as ctx:
+                ctx.hear = all_of(ctx.hear, *listeners)
                 return await deploy(ctx, request), None, [*heard, repr(ctx), repr(request)]
         except CannotLook as refused:
             return None, refused, heard
@@ -174,6 +185,57 @@ def _assert_hidden(
         carried = [kind for kind, secret in SECRETS.items() if secret in body]
         assert set(carried) <= (set(MAY_CARRY) - {"token"} if allowed else set()), call
         assert found_in(call, headers) == []
+
+
+def with_command(of: str, image: str) -> Spec:
+    """A command in verify, or one that proves the saved state, with a secret in its environment and in its argv."""
+    given: dict[str, Any] = {"type": "command", "argv": ARGV, "env": {"KEY": SECRETS["command"]}}
+    if of == "test":
+        return of_secrets(image, deadlines=SHORT).model_copy(update={"tests": (_parsed_test(given),)})
+    return of_secrets(image, deadlines=SHORT, state_proof=given)
+
+
+def _parsed_test(given: dict[str, Any]) -> Any:
+    return spec(image=V2, tests=[given | {"name": "smoke", "deadline": "10s"}]).tests[0]
+
+
+@pytest.mark.parametrize("code", [0, 3])
+@pytest.mark.parametrize("of", COMMANDS)
+def test_no_secret_of_a_command_comes_out(of: str, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It prints its environment, plain and encoded, passes or fails: neither that nor its argv is anywhere after."""
+    ran: list[Sequence[str]] = []
+
+    async def run(
+        argv: Sequence[str], *, env: Mapping[str, str], heed: Any, scrubber: Scrubber, **_: Any
+    ) -> CommandEnd:
+        ran.append(argv)
+        hearing = Hearing(heed, scrubber)
+        for secret in (env["KEY"], json.dumps(dict(env)), base64.b64encode(env["KEY"].encode()).decode()):
+            hearing.take(f"\x1b[31mKEY={secret}\n".encode())
+        hearing.finish(cut=False)
+        return CommandEnd(code, hearing.last_lines, False, 0, f"{argv[0]} exited with code {code}")
+
+    monkeypatch.setattr(testing, "run_command", run)
+
+    async def test(kit: Kit) -> None:
+        first = of_secrets(V1) if of == "test" else with_command(of, V1)
+        assert (await kit.deploy(first)).ending is Ending.DEPLOYED
+        kit.said.clear()
+        wanted = with_command(of, V2)
+        recorder, events = Recorder(wanted.app, scrubber_of(wanted).scrub), list[Event]()
+        api = Echo(kit.http, FAILURES["nothing"][0], 0)
+        outcome, error, logged = await _run(kit, wanted, api, monkeypatch, recorder.hear, events.append)
+        assert ran[-1] == ARGV
+        assert outcome
+        assert outcome.succeeded is (code == 0)
+        _assert_hidden(kit, wanted, outcome, error, logged, api)
+        assert any("KEY=[secret]" in line for line in kit.said)
+        timeline = recorder.timeline()
+        assert timeline
+        assert found_in(timeline.model_dump_json(), *(event.text for event in events)) == []
+        assert found_in(*(repr(event.outcome) + repr(event.awaited) for event in events)) == []
+
+    simulate(test)
 
 
 def test_a_planted_leak_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -330,9 +330,9 @@ GATES: tuple[Mutant, ...] = (
     Mutant(
         "drift",
         "what was changed by hand is what was asked for",
-        f"{BG}/resolve.py",
-        "and not any(machine.differs for machine in cluster.machines)",
-        "",
+        f"{BG}/scaling.py",
+        "if any(machine.differs for machine in cluster.machines):",
+        "if False:",
         f"{DRIFT}::test_a_machine_changed_by_hand_is_put_right_by_a_rollout[image]",
     ),
 )

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer. ``promised`` is its Content-Length, where that is not the length of the body."""
+    """One answer. ``promised`` is its Content-Length, where that is not the length of the body.
+
+    ``pieces``: more of the body, for as long as the client takes it.
+    """
 
     status: int = 200
     body: str = ""
     promised: int | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    pieces: Callable[[], Iterator[bytes]] = lambda: iter(())
 
     @staticmethod
     def error(status: int, code: str, message: str = "") -> Answer:
@@ -37,13 +42,18 @@ class Script:
             return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 
 
+def say(*answers: Answer | None) -> AbstractContextManager[Script]:
+    """Serve these answers until the end of the block."""
+    return serve(Script(list(answers)))
+
+
 @contextmanager
-def say(*answers: Answer | None) -> Iterator[Script]:
+def serve(script: Script) -> Iterator[Script]:
     """Serve until the end of the block."""
-    script = Script(list(answers))
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # head and body are two segments: the second waits 40 ms for an ACK
 
         def answer(self) -> None:
             self.rfile.read(int(self.headers.get("content-length", 0)))
@@ -53,9 +63,16 @@ def say(*answers: Answer | None) -> Iterator[Script]:
                 return
             body = answer.body.encode()
             self.send_response(answer.status)
-            self.send_header("content-length", str(answer.promised or len(body)))
+            given = {name.lower() for name, _ in answer.headers}
+            if "content-length" not in given:
+                self.send_header("content-length", str(answer.promised or len(body)))
+            for name, value in answer.headers:
+                self.send_header(name, value)
             self.end_headers()
             self.wfile.write(b"" if self.command == "HEAD" else body)
+            with suppress(OSError):
+                for piece in answer.pieces():
+                    self.wfile.write(piece)
 
         do_GET = do_HEAD = do_PUT = answer  # noqa: N815 - the library's names
 

@@ -9,6 +9,7 @@ import anyio
 
 from providers.bluegreen import journal
 from providers.bluegreen.actions.together import each, each_or_fail
+from providers.bluegreen.conditions import answered_elsewhere
 from providers.bluegreen.context import Context
 from providers.bluegreen.failures import NotYet
 from providers.bluegreen.model import Answer, MachineSeen, Observation, Ownership, Role
@@ -19,6 +20,8 @@ from providers.bluegreen.scene import Scene
 from providers.fly import FlyError
 
 CORDON_DEAD_WITHIN_S = 2.0
+PATIENCE = 2
+"""How many answers of another region's machine are the proxy's delay, before the machines themselves are looked at."""
 
 
 async def cordon(ctx: Context, scene: Scene, step: Step) -> Observation:
@@ -65,24 +68,35 @@ async def route(ctx: Context, machine: MachineSeen) -> MachineSeen:
 
 
 async def prove_routed(ctx: Context, scene: Scene, step: Step) -> Observation:
-    """Ask as users do, in every region, until a machine of the cluster answers.
+    """Ask as users do, in every region, until a machine of the cluster that is there answers.
 
+    Where the proxy routes to nobody in a region, it takes the question to another one: such an answer proves nothing.
     Where others answer as well, and may answer every time, each machine is asked for by its id. So it is beside
     machines that are not ours.
     """
-    expected = {machine.id for machine in step.machines} | {""}
+
+    unrouted: list[MachineSeen] = []
 
     async def one(question: tuple[str, str]) -> Answer:
         region, machine_id = question
+        asked = 0
         async for attempt in polling():
             with attempt:
-                answer = await _ask(ctx, region, machine_id, expected)
+                asked += 1
+                answer = await _ask(ctx, region, machine_id)
+                wrong = answered_elsewhere(answer, step.machines)
+                if wrong:
+                    ctx.waiting_for[region + machine_id] = f"an answer in {region}: {wrong}"
+                    unrouted.extend(await _cordoned(ctx, step, region) if asked > PATIENCE else ())
+                    if not unrouted:
+                        raise NotYet
         ctx.waiting_for.pop(region + machine_id, None)
         return answer
 
     by_id = _others_answer(scene) or bool(scene.observation.strangers)
     questions = {(machine.region, machine.id if by_id else "") for machine in step.machines}
-    return replace(scene.observation, answers=tuple(await each_or_fail(sorted(questions), one)))
+    answers = tuple(await each_or_fail(sorted(questions), one))
+    return replace(scene.observation, answers=answers).with_machines(*unrouted)
 
 
 def _others_answer(scene: Scene) -> bool:
@@ -91,16 +105,25 @@ def _others_answer(scene: Scene) -> bool:
     return overlaps or scene.intent.goal == "scale"
 
 
-async def _ask(ctx: Context, region: str, machine_id: str, expected: set[str]) -> Answer:
+async def _cordoned(ctx: Context, step: Step, region: str) -> list[MachineSeen]:
+    """Those that are not routed after all, whatever their uncordon was answered: they are routed again."""
+
+    async def look(machine: MachineSeen) -> MachineSeen:
+        try:
+            return await look_again(ctx, machine)
+        except FlyError:
+            return machine
+
+    there = [machine for machine in step.machines if machine.region == region]
+    return [machine for machine in await each(there, look) if machine.cordoned]
+
+
+async def _ask(ctx: Context, region: str, machine_id: str) -> Answer:
     try:
-        answer = await ctx.prober.ask(region, machine_id)
+        return await ctx.prober.ask(region, machine_id)
     except NotYet as error:
         ctx.waiting_for[region + machine_id] = f"an answer in {region}: {error}"
         raise
-    if answer.machine_id not in expected:
-        ctx.waiting_for[region + machine_id] = f"an answer in {region}: machine {answer.machine_id} answers"
-        raise NotYet
-    return answer
 
 
 async def mark_serving(ctx: Context, scene: Scene, step: Step) -> Observation:
