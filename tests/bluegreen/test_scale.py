@@ -298,6 +298,17 @@ def test_a_scale_that_is_killed_anywhere_is_finished_or_undone_by_the_next_run(c
     is finished without a new release.
     """
     first, second, rules = CASES[case]
+    calls = _calls_of(case)
+    changes = [n for n, call in enumerate(calls, 1) if not call.startswith("GET") and "lease" not in call]
+    assert len(changes) >= 4
+    for at in changes:
+        fault: Fault = "killed after" if at % 2 else "killed before"
+        simulate(_killed(first, second, fault, at, back), rules=rules)
+
+
+def _calls_of(case: str) -> list[str]:
+    """What a scale that meets nothing asks of the API."""
+    first, second, rules = CASES[case]
     calls: list[str] = []
 
     async def recorded(kit: Kit) -> None:
@@ -305,11 +316,7 @@ def test_a_scale_that_is_killed_anywhere_is_finished_or_undone_by_the_next_run(c
         calls.extend(await struck(kit, second, None))
 
     simulate(recorded, rules=rules)
-    changes = [n for n, call in enumerate(calls, 1) if not call.startswith("GET") and "lease" not in call]
-    assert len(changes) >= 4
-    for at in changes:
-        fault: Fault = "killed after" if at % 2 else "killed before"
-        simulate(_killed(first, second, fault, at, back), rules=rules)
+    return calls
 
 
 def _killed(first: Spec, second: Spec, fault: Fault, at: int, back: bool) -> Any:
@@ -337,14 +344,7 @@ def _killed(first: Spec, second: Spec, fault: Fault, at: int, back: bool) -> Any
 def test_a_scale_that_meets_a_fault_keeps_every_promise_and_the_next_run_ends_it(case: str) -> None:
     """A refusal or a lost answer at each of its calls."""
     first, second, rules = CASES[case]
-    calls: list[str] = []
-
-    async def recorded(kit: Kit) -> None:
-        await serve(kit, first)
-        calls.extend(await struck(kit, second, None))
-
-    simulate(recorded, rules=rules)
-    for at in range(3, len(calls) + 1):
+    for at in range(3, len(_calls_of(case)) + 1):
         fault: Fault = "403" if at % 2 else "reset applied"
         simulate(_faulty(first, second, fault, at), rules=rules)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Callable
 
@@ -30,12 +31,15 @@ def serve(tasks: TaskGroup, app: ASGIApp) -> str:
     server = Server(config)
 
     async def run() -> None:
-        try:
-            with listener:
+        with listener:
+            try:
                 await server.serve(sockets=[listener])
-        finally:
-            for connection in list(server.server_state.connections):
-                connection.transport.abort()  # kept ones, which a cancelled server leaves open
+            finally:
+                # A cancelled server leaves both. The loop would go on watching the listener's number, and what gets it
+                # next cannot be watched: then a site beside this one cannot connect (ENOENT), and its machines hang.
+                asyncio.get_running_loop().remove_reader(listener)
+                for connection in list(server.server_state.connections):
+                    connection.transport.abort()
 
     tasks.start_soon(run)
     return f"http://127.0.0.1:{listener.getsockname()[1]}"

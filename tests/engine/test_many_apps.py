@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from shutil import copytree
 
 from demo.local import CHECKOUT, local_platform
 from tests.engine.fronts import front, meeting
@@ -17,7 +18,9 @@ SERVICES = [{"internal_port": 8080, "checks": [{"type": "http", "path": "/health
 def test_six_apps_deploy_side_by_side_with_an_image_built_beside_them(tmp_path: Path) -> None:
     """Their plans name what is known only later; then each waits in its verify phase until all of them are there."""
     with local_platform(tmp_path) as platform, front(platform.proxy_url) as url, meeting(COUNT) as argv:
-        stack = Stack(platform, tmp_path, project=CHECKOUT / "tests" / "engine" / "many")
+        # A copy: its deploys leave timelines beside the program.
+        program = copytree(CHECKOUT / "tests" / "engine" / "many", tmp_path / "program")
+        stack = Stack(platform, tmp_path, project=program)
         stack.environ |= {"PYTHONPATH": str(CHECKOUT), "BLUEGREEN_PLAN_DIR": str(tmp_path / "plans")}
         stack.init()
         tests = [{"type": "command", "name": "all-are-here", "argv": argv, "deadline": "2m"}]
