@@ -22,6 +22,7 @@ from typing import NoReturn
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
+PARENT, GROUP = 1, 2
 DEFAULT_SIGNALS = (signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ)
 """Python ignores the last two, and what is ignored stays so in a program that it starts."""
 
@@ -59,16 +60,27 @@ def _prctl(option: int, value: int) -> None:
 
 def _await_an_end(program: int, control: int) -> None:
     """Wait for the program's end, or the deployer's; neither is reaped, so that the program's id stays its own."""
-    ended = os.pidfd_open(program)
+    _await(os.pidfd_open(program), control)
+
+
+def _await(process: int, *others: int) -> None:
+    """Wait until the process of this pidfd has ended, or one of the others can be read."""
     either = select.poll()  # select knows no descriptor from 1024 on, and CONTROL has the deployer's number
-    either.register(ended, select.POLLIN)
-    either.register(control, select.POLLIN)
+    for descriptor in (process, *others):
+        either.register(descriptor, select.POLLIN)
     either.poll()
-    os.close(ended)
+    os.close(process)
 
 
 def _end_group(program: int) -> int:
+    """Kill the group and see each of its members end: a grandchild is no child of this process, and may end later.
+
+    The program is reaped last: until then no other group can have its id.
+    """
     os.killpg(program, signal.SIGKILL)
+    for member in _where(GROUP, program):
+        with suppress(ProcessLookupError):
+            _await(os.pidfd_open(member))
     return os.waitstatus_to_exitcode(os.waitpid(program, 0)[1])
 
 
@@ -89,17 +101,17 @@ def _end_tree(program: int) -> int:
 
 
 def _kill_children() -> None:
-    for child in _children():
+    for child in _where(PARENT, os.getpid()):
         with suppress(PermissionError):  # of another user
             os.kill(child, signal.SIGKILL)
 
 
-def _children() -> Iterator[int]:
+def _where(field: int, value: int) -> Iterator[int]:
+    """The processes of which ``/proc/PID/stat`` has this value in this field after the name."""
     for name in filter(str.isdecimal, os.listdir("/proc")):
         with suppress(OSError), open(f"/proc/{name}/stat", "rb") as stat:
-            # "PID (NAME) STATE PARENT …", and a name may hold anything.
-            parent = stat.read().rpartition(b")")[2].split()[1]
-            if int(parent) == os.getpid():
+            # "PID (NAME) STATE PARENT GROUP …", and a name may hold anything.
+            if int(stat.read().rpartition(b")")[2].split()[field]) == value:
                 yield int(name)
 
 
