@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import anyio
@@ -22,18 +23,18 @@ DESTROY = ("destroy", "--yes", "--skip-preview")
 
 @dataclass(frozen=True)
 class Point:
-    """When to act: at the first call with this method, with this in its path."""
+    """When to act: at the first call with this method and a path of this shape, an asterisk for whatever it is."""
 
     name: str
     method: str
-    part: str
+    path: str
     when: When = "after"
 
     def chosen(self, calls: list[str]) -> bool:
-        return calls[-1].startswith(self.method) and self.part in calls[-1]
+        return fnmatchcase(calls[-1], f"{self.method} {self.path}")
 
 
-WANTS_MACHINES = Point("lease", "POST", "/lease", "before")
+WANTS_MACHINES = Point("lease", "POST", "*/lease", "before")
 
 
 @dataclass

@@ -13,22 +13,22 @@ from tests.crash.site import V1, V2
 from tests.crash.story import Point, open_story
 from tests.figures import Figures
 
-CORDON = Point("cordon blue", "POST", "/cordon", "before")
-STOP = Point("stop blue", "POST", "/stop")
-COMMIT = Point("commit", "PUT", "/owners/")
+CORDON = Point("cordon blue", "POST", "*/cordon", "before")
+STOP = Point("stop blue", "POST", "*/stop")
+COMMIT = Point("commit", "PUT", "*/owners/*")
 ORPHANS = {
     "creating": (
         Point("first create, not done", "POST", "/v1/apps/rooms/machines", "before"),
-        Point("wait until started", "GET", "/wait"),
+        Point("wait until started", "GET", "*/wait"),
     ),
-    "draining": (Point("cordon blue", "POST", "/cordon"), Point("proof", "GET", "/manifests/")),
+    "draining": (Point("cordon blue", "POST", "*/cordon"), Point("proof", "GET", "*/manifests/*")),
     "switching": (
-        Point("commit, not done", "PUT", "/owners/", "before"),
-        Point("route green", "POST", "/uncordon"),
+        Point("commit, not done", "PUT", "*/owners/*", "before"),
+        Point("route green", "POST", "*/uncordon"),
     ),
     "retiring": (
-        Point("mark serving", "POST", "/metadata/bluegreen_serving"),
-        Point("destroy blue", "DELETE", "/machines/"),
+        Point("mark serving", "POST", "*/metadata/bluegreen_serving"),
+        Point("destroy blue", "DELETE", "*/machines/" + "?" * 14),
     ),
 }
 OF_A_HOST = (STOP, COMMIT)

@@ -11,8 +11,8 @@ from tests.crash.serving import until
 from tests.crash.site import V1, V2
 from tests.crash.story import UP, Point, Story, open_story
 
-CORDON = Point("cordon blue", "POST", "/cordon")
-ROUTE = Point("route green", "POST", "/uncordon", "before")
+CORDON = Point("cordon blue", "POST", "*/cordon")
+ROUTE = Point("route green", "POST", "*/uncordon", "before")
 
 
 async def interrupted(story: Story, point: Point, *signals: signal.Signals) -> tuple[int, str]:

@@ -61,7 +61,7 @@ async def test_an_edit_that_dies_with_its_machine_is_seen_as_lost(s3_url: str) -
 @pytest.mark.anyio
 async def test_a_second_cluster_that_gets_routed_is_seen(s3_url: str) -> None:
     """A deployer is killed while green waits, and somebody routes green beside blue."""
-    wait = Point("wait until started", "GET", "/wait")
+    wait = Point("wait until started", "GET", "*/wait")
     async with open_site(s3_url, "two/") as site, deployers(site.lane()) as runs:
         await serving(site)
         runs.lane.gate.arm(wait.chosen, runs.kill, "after")

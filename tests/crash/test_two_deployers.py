@@ -16,8 +16,8 @@ from tests.crash.story import Point
 
 LEASE_S = 2.0
 CREATE = Point("first create", "POST", "/v1/apps/rooms/machines")
-CORDON = Point("cordon blue", "POST", "/cordon", "before")
-ROUTE = Point("route green", "POST", "/uncordon", "before")
+CORDON = Point("cordon blue", "POST", "*/cordon", "before")
+ROUTE = Point("route green", "POST", "*/uncordon", "before")
 
 
 @asynccontextmanager
@@ -51,7 +51,7 @@ async def test_a_suspended_deployer_that_was_overtaken_changes_nothing_when_it_w
     point: Point, s3_url: str
 ) -> None:
     """A laptop's lid: its leases run out, another run finishes, and the one that wakes stops, or finds all done."""
-    async with two(s3_url, f"suspended-{point.part}".replace("/", "-"), LEASE_S) as (site, one, other):
+    async with two(s3_url, f"suspended-{point.name}".replace(" ", "-"), LEASE_S) as (site, one, other):
         asleep, awake = anyio.Event(), anyio.Event()
 
         async def suspend() -> bool:
@@ -141,7 +141,7 @@ async def test_a_run_of_an_older_version_that_was_killed_is_resumed_by_todays(
     point: Point, s3_url: str
 ) -> None:
     """Its machines carry no key that it did not know, and no leases."""
-    async with two(s3_url, f"older-{point.part}".replace("/", "-"), 15.0) as (site, one, other):
+    async with two(s3_url, f"older-{point.name}".replace(" ", "-"), 15.0) as (site, one, other):
         one.lane.gate.arm(point.chosen, one.kill, point.when)
         site.begin()
         await one.begin(site, V2)

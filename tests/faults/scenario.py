@@ -160,12 +160,17 @@ async def settle(kit: Kit, world: World, wanted: Spec) -> Outcome | None:
 def play_all(world: World, scenarios: Mapping[Key, Scenario]) -> dict[Key, Told]:
     """What each of them ended with, or broke."""
     forks = Forks(scenarios)
-    try:
-        play(world, lambda kit: _meet(kit, world, forks, of_store=_are_of_the_store(scenarios)))
-    except BaseException as error:
-        if forks.mine is None:
-            raise
-        forks.end(Told(broken=_leaf(error)))
+
+    async def meet(kit: Kit) -> None:
+        try:
+            await _meet(kit, world, forks, of_store=_are_of_the_store(scenarios))
+        except BaseException as error:
+            if forks.mine is None:
+                raise
+            # At once: a world that was forked in the middle of its run does not come to its end in good order.
+            forks.end(Told(broken=_leaf(error)))
+
+    play(world, meet)
     return forks.told
 
 
