@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -12,6 +13,7 @@ from pulumi.runtime import config as given_by_the_engine
 
 from components.args import BlueGreenFlyAppArgs
 from components.schema import EXAMPLES, StackConfig
+from components.secrets import SECRET_KEYS, plain_secrets
 from providers import inputs
 
 
@@ -43,9 +45,19 @@ def stack_faults(values: Mapping[str, Any], secret: set[str]) -> Iterator[str]:
     for key in sorted(values.keys() - StackConfig.model_fields.keys()):
         near = difflib.get_close_matches(key, StackConfig.model_fields, n=1)
         yield f"{key}: there is no such key{f'; did you mean {near[0]}?' if near else ''}"
-    if values.get("secret_env") and "secret_env" not in secret:
-        yield "secret_env: is plain text; set each with `pulumi config set --secret --path secret_env.NAME`"
-    yield from (fault.reason for fault in inputs.faults(values, StackConfig, EXAMPLES))
+    for key, path in plain_secrets(values, secret):
+        yield f"{key}: is plain text; set each with `{_set_secret(path)}`"
+    for fault in inputs.faults(values, StackConfig, _EXAMPLES):
+        is_secret = fault.key.partition(".")[0] in SECRET_KEYS
+        yield f"{fault.reason}; set it with `{_set_secret(fault.key)}`" if is_secret else fault.reason
+
+
+_EXAMPLES = {key: example for key, example in EXAMPLES.items() if key not in SECRET_KEYS}
+"""A secret that is shown would be plain text."""
+
+
+def _set_secret(path: str) -> str:
+    return f"pulumi config set --secret --path {shlex.quote(path)}"
 
 
 def _hidden(value: Any, secret: bool) -> Any:

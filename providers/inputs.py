@@ -42,7 +42,7 @@ EXAMPLES: dict[str, Any] = {
     "keep_failed_green": True,
     "public_url": "https://play.example.com",
     "routing_probe": {"path": "/version", "machine_key": "machine_id"},
-    "notify": {"url": "https://hooks.example.com/deploys", "secret": "at least 16 characters"},
+    "notify": {"url": "https://hooks.example.com/deploys", "secret": "… (at least 16 characters)"},
     "api_url": "https://api.machines.dev",
 }
 

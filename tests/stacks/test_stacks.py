@@ -104,21 +104,44 @@ def test_all_faults_are_told_at_once() -> None:
     assert all(f"\n  - {key}: " in told for key in ("app", "regions", "typo"))
 
 
-def test_secrets_are_pulumi_secrets_or_refused() -> None:
+CANARY = "canary-77-canary-77"
+WITH_HEADER = {"type": "http", "name": "a", "path": "/", "headers": {"Authorization": CANARY}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "path"),
+    [
+        ({"secret_env": {"KEY": CANARY}}, "secret_env.NAME"),
+        ({"notify": {"url": "https://hooks.example.com", "secret": CANARY}}, "notify.secret"),
+        ({"tests": [WITH_HEADER]}, "'tests[0].headers.Authorization'"),
+        ({"state_proof": {"type": "http", "url": f"https://me:{CANARY}@example.com"}}, "state_proof.url"),
+        ({"env": {"DATABASE_URL": f"postgres://me:{CANARY}@db/game"}}, "secret_env.DATABASE_URL"),
+    ],
+)
+def test_secrets_are_pulumi_secrets_or_refused(changes: dict[str, Any], path: str) -> None:
     """Plain text in a file is refused without being repeated; an encrypted one stays a secret all the way."""
-    told = refusal(secret_env={"KEY": "canary-77"})
-    assert "pulumi config set --secret --path secret_env.NAME" in told
-    assert "canary-77" not in told
-    args = read(GOOD | {"secret_env": {"KEY": "canary-77"}}, secret=("secret_env",))
-    assert isinstance(args.secret_env, pulumi.Output)
-    assert "canary-77" not in repr(args)
+    told = refusal(**changes)
+    assert f"is plain text; set each with `pulumi config set --secret --path {path}`" in told
+    assert "canary" not in told
+    (key,) = changes
+    args = read(GOOD | changes, secret=(key,))
+    assert isinstance(getattr(args, key), pulumi.Output)
+    assert "canary" not in repr(args)
+
+
+def test_what_may_be_public_is_taken_as_it_is() -> None:
+    """Negative control: any other header, a command's env, and a URL with a name but no password."""
+    http = {"type": "http", "name": "a", "path": "/", "headers": {"Accept": "text/html"}}
+    command = {"type": "command", "name": "b", "argv": ["true"], "env": {"LEVEL": "fast"}}
+    read(GOOD | {"tests": [http, command], "env": {"REMOTE": "ssh://git@example.com/game"}})
 
 
 def test_a_fault_of_a_secret_shows_no_value() -> None:
     """What is wrong is said by its key."""
     with pytest.raises(pulumi.RunError) as refused:
         read(GOOD | {"secret_env": {"KEY": ["canary-77"]}}, secret=("secret_env",))
-    assert "secret_env.KEY" in str(refused.value)
+    assert "secret_env.KEY: " in str(refused.value)
+    assert "; set it with `pulumi config set --secret --path secret_env.KEY`" in str(refused.value)
     assert "canary-77" not in str(refused.value)
 
 

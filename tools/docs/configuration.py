@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from components.schema import EXAMPLES, StackConfig
+from components.secrets import SECRET_KEYS
 from tools.docs.marked import between_marks
 
 Schema = dict[str, Any]
 _FORMATS = {"duration": "duration", "password": "secret text"}
-_NOT_IN_ONE_FILE = ("secret_env", "build")
+_NOT_IN_ONE_FILE = (*SECRET_KEYS, "build")
 """Secrets are set by `pulumi config set --secret`, and an image that is built is not given."""
 _PLAIN = {"string": "text", "integer": "whole number", "boolean": "`true`, `false`", "null": ""}
 
@@ -37,6 +38,9 @@ def _tables(schema: Schema) -> Iterator[str]:
     for key in schema["properties"]:
         if key not in _NOT_IN_ONE_FILE:
             yield f"  bluegreen-fly:{key}: {json.dumps(EXAMPLES[key], ensure_ascii=False)}"
+    yield "```\n\nAnd the secrets, which ask for their values and are encrypted into the same file:\n\n```sh"
+    for key in SECRET_KEYS:
+        yield from (f"pulumi config set --secret --path {key}.{name}" for name in EXAMPLES[key])
     yield "```"
 
 
