@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -11,7 +12,7 @@ import pytest
 from pulumi.runtime import mocks
 
 import components
-from components import BlueGreenFlyApp, BlueGreenFlyAppArgs
+from components import BlueGreenFlyApp, BlueGreenFlyAppArgs, args
 from components.schema import StackConfig
 
 DEPLOYMENT = "pulumi-python:dynamic/fly:BlueGreenFlyApp"
@@ -39,8 +40,10 @@ def register(recorder: Recorder, **more: Any) -> BlueGreenFlyApp:
     mocks.set_mocks(recorder, preview=False)
     image = {} if "build" in more else {"image": "registry.fly.io/rooms:v1"}
     services = [{"internal_port": 8080, "checks": [{"type": "http", "path": "/health"}]}]
-    args = BlueGreenFlyAppArgs(**{"app": "rooms", "regions": {"ams": 2}, "services": services} | image | more)
-    return BlueGreenFlyApp("app", args)
+    given = BlueGreenFlyAppArgs(
+        **{"app": "rooms", "regions": {"ams": 2}, "services": services} | image | more
+    )
+    return BlueGreenFlyApp("app", given)
 
 
 @pulumi.runtime.test
@@ -114,3 +117,18 @@ def test_the_arguments_are_the_schemas() -> None:
         typed = getattr(components, f"{model}Args", None)
         if typed:
             assert set(get_type_hints(typed)) == set(definition["properties"]), model
+
+
+def test_every_part_of_the_arguments_can_be_imported() -> None:
+    """What a program writes types with is one import away."""
+    parts = {name for name in vars(args) if name.endswith("Args")}
+    assert parts == {name for name in components.__all__ if name.endswith("Args")}
+
+
+@pytest.mark.parametrize("key", ["cutover", "tunnel", "approval"])
+def test_a_choice_has_the_schemas_values(key: str) -> None:
+    """A type checker refuses what `up` would refuse."""
+    (written,) = (str(field.type) for field in fields(BlueGreenFlyAppArgs) if field.name == key)
+    schema = StackConfig.model_json_schema()["properties"][key]
+    assert written.startswith("Input[Literal[")
+    assert re.findall(r"'(.*?)'", written) == schema["enum"]
