@@ -65,12 +65,16 @@ def test_each_stack_is_complete_and_reads_as_it_is_written(name: str) -> None:
 
 
 def test_the_stacks_differ_where_teams_do() -> None:
-    """One person approves in production, where the way back stays open; elsewhere nobody waits."""
+    """One person approves in production, where the way back stays open; elsewhere nobody waits. All switch alike."""
     dev, staging, prod = (StackConfig.model_validate(from_file(name)) for name in ("dev", "staging", "prod"))
     assert [it.approval for it in (dev, staging, prod)] == ["none", "none", "manual"]
     assert [it.bake for it in (dev, staging, prod)] == ["0s", "30s", "10m"]
     assert [it.keep_warm for it in (dev, staging, prod)] == ["0s", "0s", "2h"]
     assert [it.machine_count for it in (dev, staging, prod)] == [4, 2, 6]
+    assert [sorted(it.regions) for it in (dev, staging, prod)] == [["ams", "iad"]] * 2 + [
+        ["ams", "iad", "sin"]
+    ]
+    assert {it.cutover for it in (dev, staging, prod)} == {"handoff"}
     assert dev.drain.type == "request"
 
 
