@@ -15,6 +15,11 @@ _LEFT_BEHIND = (Role.PAST, Role.STRAY, Role.TASK)
 _DIAGRAMS = (
     ("handoff", "Cutover `handoff`, the default.", lifecycle.HANDOFF),
     ("overlap", "Cutover `overlap`, Fly's own order, for stateless apps.", lifecycle.OVERLAP),
+    (
+        "scale",
+        "Counts or regions alone: green is what is added; blue, under `overlap`, what leaves. No other is touched.",
+        lifecycle.SCALE,
+    ),
     ("restore", "A failure before the commit point: blue serves again, then green goes.", lifecycle.RESTORE),
     ("rollback", "Green failed in its bake time: the state is handed back.", lifecycle.HANDOFF_BACK),
     ("destroy", "`pulumi destroy`: the state is proven saved first.", lifecycle.DESTROY),
