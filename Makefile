@@ -65,7 +65,8 @@ lock: ## pin the requirements anew from the .in files: make lock ARGS=--upgrade
 	@scratch="$$(mktemp -d)" && trap 'rm -rf "$$scratch"' EXIT && \
 	$(PYTHON3) -m venv "$$scratch" && "$$scratch/bin/pip" install --quiet $(UV) && PATH="$$scratch/bin:$$PATH" && \
 	$(COMPILE) $(ARGS) requirements.in -o requirements.txt && \
-	$(COMPILE) $(ARGS) requirements-dev.in -o requirements-dev.txt
+	$(COMPILE) $(ARGS) requirements-dev.in -o requirements-dev.txt && \
+	$(COMPILE) $(ARGS) examples/rooms/requirements.in -o examples/rooms/requirements.txt
 
 clean: ## remove what was made in the checkout; the engine, kept outside it, stays
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build

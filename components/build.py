@@ -73,11 +73,13 @@ def _ignored(root: Path, dockerfile: str) -> list[str]:
     """The patterns of the Dockerfile's own ignore file, or of the context's, as Git would write them.
 
     Docker's are all relative to the context: Git's are with a slash before them. In both the last that matches counts.
+    Docker's match what is below a folder, too: pathspec's ``/*`` does not.
     """
     for name in (f"{dockerfile}.dockerignore", ".dockerignore"):
         if (root / name).is_file():
             lines = map(str.strip, (root / name).read_text(encoding="utf-8").splitlines())
-            return [_as_git(line) for line in lines if line and not line.startswith("#")]
+            patterns = [_as_git(line) for line in lines if line and not line.startswith("#")]
+            return [one for pattern in patterns for one in (pattern, f"{pattern}/**") if pattern]
     return []
 
 

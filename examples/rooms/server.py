@@ -21,6 +21,8 @@ from examples.rooms.settings import Settings
 from examples.rooms.store import Store
 
 CLOSE_SECONDS: Final = 1
+BACKLOG: Final = 100
+"""What asyncio would take: some dozens of players come back at once."""
 MAX_MESSAGE_BYTES: Final = 64 * 1024
 
 
@@ -37,7 +39,7 @@ async def run(settings: Settings, host: str, port: int, private_port: int) -> bo
     _obey_signals(orders)
     endpoints = Endpoints(app, ready=keeper is None)
     with _bind(host, private_port) as listener:
-        server = await _listen(app, endpoints, host, port, listener)
+        server = await _listen(app, endpoints, _bind(host, port), listener)
         async with asyncio.TaskGroup() as tasks:
             private = tasks.create_task(_serve_private(listener, orders, store, keeper))
             saved = await (_keep(keeper, endpoints, rooms) if keeper else _keep_nothing(orders))
@@ -74,11 +76,10 @@ async def _serve_private(
     await private.serve(listener, orders, store)
 
 
-async def _listen(app: App, endpoints: Endpoints, host: str, port: int, listener: socket.socket) -> Server:
+async def _listen(app: App, endpoints: Endpoints, public: socket.socket, listener: socket.socket) -> Server:
     server = await serve(
         app.serve_player,
-        host,
-        port,
+        sock=public,
         process_request=endpoints.answer,
         compression=None,
         close_timeout=CLOSE_SECONDS,
@@ -87,8 +88,8 @@ async def _listen(app: App, endpoints: Endpoints, host: str, port: int, listener
     settings = app.settings
     say(
         "listening",
-        host=host,
-        port=server.sockets[0].getsockname()[1],
+        host=public.getsockname()[0],
+        port=public.getsockname()[1],
         private_port=listener.getsockname()[1],
         version=settings.version,
         release=settings.release,
@@ -99,9 +100,10 @@ async def _listen(app: App, endpoints: Endpoints, host: str, port: int, listener
 
 
 def _bind(host: str, port: int) -> socket.socket:
-    """A listening socket at the first address of the host, which may be a name or of either family."""
+    """A listening socket at the first address of the host, which may be a name or of either family; `::` is of both."""
     family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-    listener = socket.create_server(address, family=family)
+    both = family == socket.AF_INET6 and socket.has_dualstack_ipv6()
+    listener = socket.create_server(address, family=family, backlog=BACKLOG, dualstack_ipv6=both)
     # What it accepts inherits this. asyncio sets it only on sockets with a protocol number, and this one has none.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener

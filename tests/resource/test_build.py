@@ -67,6 +67,18 @@ def test_the_hash_changes_with_what_docker_would_send(
     assert (source_hash(BUILD) != before) == differs
 
 
+@pytest.mark.parametrize(
+    ("path", "differs"), [("server.py", True), ("logs/server.py", False), ("__pycache__/server.pyc", False)]
+)
+def test_a_list_of_what_is_sent_ignores_all_else_at_any_depth(source: Path, path: str, differs: bool) -> None:
+    """`*` names what is below folders, too; an exception is of the context's own files alone."""
+    (source / ".dockerignore").write_text("*\n!*.py\n")
+    (source / path).parent.mkdir(exist_ok=True)
+    before = source_hash(BUILD)
+    (source / path).write_text("print('v2')\n")
+    assert (source_hash(BUILD) != before) == differs
+
+
 def test_the_hash_is_the_same_in_another_checkout(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A laptop and CI plan the same: no path of the machine is in it."""
     before = source_hash(BUILD)
