@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -111,7 +112,31 @@ def test_the_workflow_previews_pull_requests_and_deploys_pushes_one_at_a_time() 
     assert set(workflow[True]) == {"pull_request", "push"}  # `on` is a boolean to YAML 1.1
     assert workflow["concurrency"]["cancel-in-progress"] is False
     assert "head.repo.full_name == github.repository" in workflow["jobs"]["preview"]["if"]
-    runs = {name: job["steps"][-1]["with"] for name, job in workflow["jobs"].items()}
+    runs = {name: step(job, "pulumi/actions@")["with"] for name, job in workflow["jobs"].items()}
     assert {name: run["command"] for name, run in runs.items()} == {"preview": "preview", "up": "up"}
     assert runs["preview"]["comment-on-pr"] is True
     assert all((ROOT / "stacks" / f"Pulumi.{run['stack-name']}.yaml").exists() for run in runs.values())
+
+
+def step(job: dict[str, Any], uses: str) -> dict[str, Any]:
+    (found,) = (it for it in job["steps"] if it.get("uses", "").startswith(uses))
+    return dict(found)
+
+
+def test_the_workflow_keeps_the_plan_and_logs_in_before_it_builds() -> None:
+    """The plan of a pull request is an artifact; the registry is opened just before `up`, where there is a build."""
+    jobs = yaml.safe_load(WORKFLOW.read_text(encoding="utf-8"))["jobs"]
+    folder = jobs["preview"]["env"]["BLUEGREEN_PLAN_DIR"]
+    assert step(jobs["preview"], "actions/upload-artifact@")["with"]["path"] == f"{folder}/*.json"
+    *_, login, up = jobs["up"]["steps"]
+    assert up["uses"].startswith("pulumi/actions@")
+    assert "bluegreen-fly:build:" in login["run"]
+    assert "flyctl auth docker" in login["run"]
+
+
+def test_no_action_of_others_is_a_branch() -> None:
+    """What gets the token cannot change under us: a commit for Fly's, a tag for GitHub's and Pulumi's."""
+    used = re.findall(r"uses: (\S+)@(\S+)", WORKFLOW.read_text(encoding="utf-8"))
+    assert {"actions/checkout", "superfly/flyctl-actions/setup-flyctl"} <= {name for name, _ in used}
+    pinned = {"actions": r"v\d+", "pulumi": r"v\d+", "superfly": r"[0-9a-f]{40}"}
+    assert [name for name, ref in used if not re.fullmatch(pinned[name.partition("/")[0]], ref)] == []
