@@ -20,12 +20,13 @@ from tests.mutants.planted import DOES_NOT_APPLY, MUTANTS
 from tests.mutants.workers import Job, Verdict
 
 ROOT = Path(__file__).parents[2]
+CONTROL = "the killers, without a bug"
 ROWS = {str(number) for number in range(1, 24)}
 
 
 def job_of(mutant: Mutant) -> Job:
     source = mutant.apply((ROOT / mutant.file).read_text())
-    return Job(mutant.name, mutant.killer, mutant.file.removesuffix(".py").replace("/", "."), source)
+    return Job(mutant.name, [mutant.killer], mutant.file.removesuffix(".py").replace("/", "."), source)
 
 
 def verdicts_of(jobs: list[Job]) -> dict[str, Verdict]:
@@ -39,11 +40,11 @@ def verdicts_of(jobs: list[Job]) -> dict[str, Verdict]:
 
 @pytest.fixture(scope="module")
 def verdicts(request: pytest.FixtureRequest) -> dict[str, Verdict]:
-    """Of the mutants that were selected, each with its killer, and of each killer alone."""
+    """Of the mutants that were selected, each with its killer; and of all the killers on the code as it is."""
     params = [getattr(item, "callspec", None) for item in request.session.items]
     chosen = [p.params["mutant"] for p in params if p is not None and "mutant" in p.params]
-    controls = [Job(killer, killer) for killer in dict.fromkeys(mutant.killer for mutant in chosen)]
-    return verdicts_of([*controls, *(job_of(mutant) for mutant in chosen if follows(mutant))])
+    killers = Job(CONTROL, sorted({mutant.killer for mutant in chosen}))
+    return verdicts_of([killers, *(job_of(mutant) for mutant in chosen if follows(mutant))])
 
 
 def follows(mutant: Mutant) -> bool:
@@ -55,8 +56,8 @@ def follows(mutant: Mutant) -> bool:
 def test_a_planted_bug_is_found(mutant: Mutant, verdicts: dict[str, Verdict], figures: Figures) -> None:
     """The killer passes on the code as it is, and fails with the bug in it."""
     assert mutant.apply((ROOT / mutant.file).read_text())
-    alone, planted = verdicts[mutant.killer], verdicts[mutant.name]
-    assert alone.how == "passed", f"{mutant.killer} does not pass without the bug: {alone.told}"
+    control, planted = verdicts[CONTROL], verdicts[mutant.name]
+    assert control.passes(mutant.killer), f"{mutant.killer} does not pass without the bug: {control.told}"
     assert planted.how == "killed", f"{planted.how} with the bug: {planted.told}"
     figures.add(mutants_killed=1)
 
@@ -66,6 +67,12 @@ def test_every_incident_has_a_mutant_or_a_reason() -> None:
     planted = {mutant.about for mutant in MUTANTS} & ROWS
     assert planted | set(DOES_NOT_APPLY) == ROWS
     assert not planted & set(DOES_NOT_APPLY)
+
+
+def test_a_killer_that_fails_without_a_bug_is_no_killer() -> None:
+    """Negative control: nor is one of which a case fails, or that never ran."""
+    control = Verdict(CONTROL, "killed", cases={"a": False, "b[1]": True, "b[2]": False, "c[1]": True, "d": True})
+    assert [test for test in "abcde" if control.passes(test)] == ["c", "d"]
 
 
 def test_a_mutant_that_does_not_follow_the_code_is_refused() -> None:
@@ -80,9 +87,9 @@ def test_a_mutant_that_changes_nothing_or_does_not_import_kills_nothing() -> Non
     """Negative control: the same source is no bug, and one that cannot be imported is not killed but broken."""
     mutant = MUTANTS[0]
     job = job_of(mutant)
-    same = Job("same", job.killer, job.module, (ROOT / mutant.file).read_text())
-    garbage = Job("garbage", job.killer, job.module, "import nowhere_to_be_found\n")
-    unused = Job("unused", job.killer, "providers.nobody_imports_this", "")
+    same = Job("same", job.tests, job.module, (ROOT / mutant.file).read_text())
+    garbage = Job("garbage", job.tests, job.module, "import nowhere_to_be_found\n")
+    unused = Job("unused", job.tests, "providers.nobody_imports_this", "")
     found = verdicts_of([same, garbage, unused])
     assert {name: verdict.how for name, verdict in found.items()} == {
         "same": "passed",

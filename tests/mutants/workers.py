@@ -1,7 +1,8 @@
 """Runs tests in processes of their own, each with one module patched: ``python -m tests.mutants.workers < JOBS``.
 
 Importing pytest, httpx and boto3 takes longer than most of the tests, so one process imports them, and a fork of it
-runs each job; nothing of ours is imported before the fork. Reads a list of jobs, writes one line of JSON for each.
+runs each job; nothing that a bug is planted in is imported before the fork. Reads a list of jobs, writes one line of
+JSON for each.
 """
 
 from __future__ import annotations
@@ -14,11 +15,10 @@ import json
 import os
 import signal
 import sys
-import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from io import StringIO
 from types import ModuleType
 from typing import Any
@@ -26,7 +26,7 @@ from typing import Any
 import pytest
 
 AT_ONCE = 2
-LONGEST_S = 120
+LONGEST_S = 300
 PR_SET_PDEATHSIG = 1
 FIRST = (
     "anyio.pytest_plugin",
@@ -35,6 +35,8 @@ FIRST = (
     "httpx",
     "hypothesis",
     "pydantic",
+    "simulator.http",
+    "simulator.runtime_virtual",
     "stamina",
     "starlette",
     "trio",
@@ -45,22 +47,29 @@ NO_KILL = (ImportError, SyntaxError, NameError)
 
 @dataclass(frozen=True)
 class Job:
-    """One test, by its node id, and the source that a module has instead of its own, if any."""
+    """Tests, by their node ids, and the source that a module has instead of its own, if any."""
 
     name: str
-    killer: str
+    tests: Sequence[str]
     module: str = ""
     source: str = ""
 
 
 @dataclass
 class Verdict:
-    """How the test ended. ``how``: passed, killed (it failed as a test fails), or broken; ``told``: why, for people."""
+    """How a job ended. ``how``: passed, killed (a test failed as a test fails), or broken; ``told``: why, for people;
+    ``cases``: whether each test, by its node id, has passed.
+    """
 
     name: str
     how: str
     told: str = ""
-    seconds: float = 0.0
+    cases: Mapping[str, bool] = field(default_factory=dict)
+
+    def passes(self, test: str) -> bool:
+        """Whether this test has, with all of its parameters."""
+        cases = [passed for case, passed in self.cases.items() if case == test or case.startswith(f"{test}[")]
+        return bool(cases) and all(cases)
 
 
 class Patched(importlib.machinery.SourceFileLoader):
@@ -94,13 +103,14 @@ class Watcher:
 
     def __init__(self) -> None:
         self.failed: list[tuple[str, BaseException]] = []
-        self.passed = 0
+        self.cases: dict[str, bool] = {}
 
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> None:
         if call.excinfo is not None:
             self.failed.append((call.when, call.excinfo.value))
+            self.cases[item.nodeid] = False
         elif call.when == "call":
-            self.passed += 1
+            self.cases[item.nodeid] = True
 
 
 def run(job: Job) -> Verdict:
@@ -109,20 +119,18 @@ def run(job: Job) -> Verdict:
     sys.meta_path.insert(0, finder)
     options = [
         "-q",
-        "-x",
         "-p",
         "no:cacheprovider",
         "--tb=line",
         "-W",
         "ignore::pytest.PytestAssertRewriteWarning",
     ]
-    began = time.monotonic()
     with redirect_stdout(said), redirect_stderr(said):
-        pytest.main([*options, job.killer], plugins=[watcher])
+        pytest.main([*options, *job.tests], plugins=[watcher])
     how, told = _judge(watcher, said.getvalue())
     if job.module and not finder.used:
         how, told = "broken", f"{job.module} was not imported by the test"
-    return Verdict(job.name, how, told, round(time.monotonic() - began, 2))
+    return Verdict(job.name, how, told, watcher.cases)
 
 
 def _judge(watcher: Watcher, said: str) -> tuple[str, str]:
@@ -131,7 +139,7 @@ def _judge(watcher: Watcher, said: str) -> tuple[str, str]:
         if when != "call" or wrong:
             return "broken", f"{when}: {type(error).__name__}: {error}"
         return "killed", f"{type(error).__name__}: {error}"[:500]
-    return ("passed", "") if watcher.passed else ("broken", said[-2000:])
+    return ("passed", "") if watcher.cases else ("broken", said[-2000:])
 
 
 def _leaves(error: BaseException) -> list[BaseException]:
