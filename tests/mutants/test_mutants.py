@@ -71,7 +71,9 @@ def test_every_incident_has_a_mutant_or_a_reason() -> None:
 
 def test_a_killer_that_fails_without_a_bug_is_no_killer() -> None:
     """Negative control: nor is one of which a case fails, or that never ran."""
-    control = Verdict(CONTROL, "killed", cases={"a": False, "b[1]": True, "b[2]": False, "c[1]": True, "d": True})
+    control = Verdict(
+        CONTROL, "killed", cases={"a": False, "b[1]": True, "b[2]": False, "c[1]": True, "d": True}
+    )
     assert [test for test in "abcde" if control.passes(test)] == ["c", "d"]
 
 
