@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, model_validator
@@ -321,10 +322,10 @@ class Spec(Part):
     def machine_count(self) -> int:
         return sum(self.regions.values())
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Ten hex digits that change exactly when every machine must: counts and regions, deadlines, cutover and
-        addresses are not in it.
+        addresses are not in it. Made once: with secrets it takes scrypt's 50 ms, and it is asked for at every look.
         """
         return self._digest({})
 

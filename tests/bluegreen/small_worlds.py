@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations_with_replacement, product
 from typing import Any
@@ -45,16 +45,23 @@ def variants(*parts: tuple[Variant, ...]) -> list[Variant | None]:
     return [{key: value for part in chosen for key, value in part.items()} for chosen in product(*parts)]
 
 
-def of_each(of: Spec, generation: int, chosen: tuple[Variant | None, ...]) -> tuple[MachineSeen, ...]:
-    """A cluster with one variant for each machine; ``None`` for one that is not there."""
-    return tuple(
-        replace(machine, **variant)
-        for machine, variant in zip(cluster(of, generation), chosen, strict=True)
-        if variant is not None
-    )
+Machines = tuple[MachineSeen, ...]
 
 
-def observed(machines: tuple[MachineSeen, ...], record: Ownership | None, **evidence: Any) -> Observation:
+def of_each(of: Spec, generation: int, choices: Iterable[Sequence[Variant | None]]) -> list[Machines]:
+    """A cluster in each of these ways: one variant for each machine, ``None`` for one that is not there."""
+    machines = cluster(of, generation)
+    return [
+        tuple(
+            replace(machine, **variant)
+            for machine, variant in zip(machines, chosen, strict=True)
+            if variant is not None
+        )
+        for chosen in choices
+    ]
+
+
+def observed(machines: Machines, record: Ownership | None, **evidence: Any) -> Observation:
     """A world that was looked at; kept clusters are in time at second 20."""
     return Observation(app_exists=True, machines=machines, record=record, at=20.0, **evidence)
 
@@ -65,8 +72,9 @@ def pairs(old: Spec, new: Spec) -> Iterator[Observation]:
     marks: tuple[Variant, ...] = (UNMARKED, {"serving": 1}, {"serving": 1, "owner": owner})
     blues = [None, *variants(STATES, CORDONS, marks, (UNMARKED, DRAINING))]
     greens = [None, *variants(GREEN_STATES, CORDONS, (UNMARKED, {"serving": 2}))]
-    for blue, green, record in product(blues, greens, (None, owner)):
-        yield observed(of_each(old, 1, (blue,)) + of_each(new, 2, (green,)), record)
+    both = of_each(old, 1, product(blues)), of_each(new, 2, product(greens))
+    for blue, green, record in product(*both, (None, owner)):
+        yield observed(blue + green, record)
 
 
 def halves(old: Spec, new: Spec) -> Iterator[Observation]:
@@ -84,9 +92,9 @@ def halves(old: Spec, new: Spec) -> Iterator[Observation]:
     blues = [None, *variants(({"serving": 1},), states)]
     routed: Variant = {"cordoned": False}
     greens = [None, UNMARKED, SICK, routed, {**routed, "serving": 2}]
-    for blue, green in product(two_of(blues), two_of(greens)):
-        for record in (None, owner):
-            yield observed(of_each(old, 1, blue) + of_each(new, 2, green), record)
+    both = of_each(old, 1, two_of(blues)), of_each(new, 2, two_of(greens))
+    for blue, green, record in product(*both, (None, owner)):
+        yield observed(blue + green, record)
 
 
 def triples(oldest: Spec, old: Spec, new: Spec) -> Iterator[Observation]:
@@ -99,9 +107,10 @@ def triples(oldest: Spec, old: Spec, new: Spec) -> Iterator[Observation]:
     blues = [None, owner, {**owner, "secrets_of": "3-x"}, {**owner, "cordoned": True}]
     greens: list[Variant | None] = [None, UNMARKED, {"cordoned": False}, {"cordoned": False, "serving": 3}]
     task = replace(cluster(new, 3)[0], id="task", name=f"{new.app}-task-1")
-    for first, blue, green, record in product(olders, blues, greens, (None, owned_by(new, 3))):
-        machines = of_each(oldest, 1, (first,)) + of_each(old, 2, (blue,)) + of_each(new, 3, (green,))
-        yield observed(machines, record, tasks=(task,))
+    first = of_each(oldest, 1, product(olders))
+    later = of_each(old, 2, product(blues)), of_each(new, 3, product(greens))
+    for past, blue, green, record in product(first, *later, (None, owned_by(new, 3))):
+        yield observed(past + blue + green, record, tasks=(task,))
 
 
 def scaled(of: Spec) -> Iterator[Observation]:
@@ -114,10 +123,10 @@ def scaled(of: Spec) -> Iterator[Observation]:
     comes = [*variants((added, joined), GREEN_STATES, CORDONS), {**serves, **added}]
     goes = variants(({"serving": 1},), STATES[:5:2], CORDONS)
     larger = of.model_copy(update={"regions": {"ams": 2, "iad": 1}})
-    for first, second, third in product(stays, [None, *comes, *goes], [None, serves, added]):
-        yield observed(of_each(larger, 1, (first, second, third)), None)
+    for machines in of_each(larger, 1, product(stays, [None, *comes, *goes], [None, serves, added])):
+        yield observed(machines, None)
 
 
-def two_of(chosen: Sequence[Variant | None]) -> list[tuple[Variant | None, ...]]:
+def two_of(chosen: Sequence[Variant | None]) -> Iterable[tuple[Variant | None, ...]]:
     """Every two of them, whichever comes first."""
-    return list(combinations_with_replacement(chosen, 2))
+    return combinations_with_replacement(chosen, 2)
