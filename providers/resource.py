@@ -67,8 +67,8 @@ class BlueGreenFlyAppProvider(ResourceProvider):
     def create(self, props: Props) -> CreateResult:
         spec = inputs.parse(props)
         with told_to_engine():
-            outs = _run(spec, _request("deploy", {}), {}, props)
-        claims.claim(spec.app)
+            outs = _run(spec, _request("deploy", {}, ingress=_ingress(props)), {}, props)
+        claims.claim("deployment", spec.app)
         return CreateResult(spec.app, props | outs)
 
     def update(self, id_: str, olds: Props, news: Props) -> UpdateResult:
@@ -76,7 +76,9 @@ class BlueGreenFlyAppProvider(ResourceProvider):
         before = _spec_before(olds)
         secrets = inputs.changed_secrets(before, spec) | outputs.blue_secrets_of(olds)
         proof = before.state_proof if before else None
-        request = _request("deploy", olds, previous_secrets=secrets, previous_proof=proof)
+        request = _request(
+            "deploy", olds, previous_secrets=secrets, previous_proof=proof, ingress=_ingress(news)
+        )
         with told_to_engine():
             return UpdateResult(news | _run(spec, request, olds, news))
 
@@ -90,7 +92,7 @@ class BlueGreenFlyAppProvider(ResourceProvider):
         return ReadResult(id_, props | outputs.of_scene(spec, scene, props, unfinished))
 
     def delete(self, id_: str, props: Props) -> None:
-        if claims.is_claimed(inputs.parse(props).app):
+        if claims.is_claimed("deployment", inputs.parse(props).app):
             return  # renamed without an alias: the resource of the new name has the app now, and it serves
         request = _request("destroy", props, owns_app=bool(props.get("app_created")))
         with told_to_engine():
@@ -100,6 +102,11 @@ class BlueGreenFlyAppProvider(ResourceProvider):
 def _request(goal: Goal, olds: Mapping[str, Any], **more: Any) -> Request:
     known_generation, expected = outputs.generation_of(olds), outputs.machine_ids_of(olds)
     return Request(goal, known_generation=known_generation, expected=expected, **more)
+
+
+def _ingress(props: Mapping[str, Any]) -> str:
+    """What the ingress resource made, where there is one. No part of the spec: it makes no release."""
+    return str(props.get("ingress_made") or "")
 
 
 def _frozen(olds: Props, news: Props) -> list[inputs.Fault]:

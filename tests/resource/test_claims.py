@@ -27,7 +27,7 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return {}
 
     monkeypatch.setattr(resource, "_run", run)
-    monkeypatch.setattr(claims, "_claimed", set())
+    monkeypatch.setattr(claims, "_claimed", {})
     return found
 
 

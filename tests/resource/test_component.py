@@ -30,20 +30,23 @@ class Recorder(mocks.Mocks):
     def new_resource(self, args: mocks.MockResourceArgs):
         self.registered[args.typ] = args
         outputs = {"url": "https://rooms.fly.dev", "release": "1-3fa9c1d20e-7c41", "stdout": DIGEST}
-        return args.name, {**args.inputs, **outputs, "addresses": {"203.0.113.1": "shared_v4"}}
+        ingress = {"addresses": {"203.0.113.1": "shared_v4"}, "own_ips": ["203.0.113.1"]}
+        return args.name, {**args.inputs, **outputs, **ingress}
 
     def call(self, args: mocks.MockCallArgs):
         return {}
 
 
-def register(recorder: Recorder, **more: Any) -> BlueGreenFlyApp:
+def register(
+    recorder: Recorder, options: pulumi.ResourceOptions | None = None, **more: Any
+) -> BlueGreenFlyApp:
     mocks.set_mocks(recorder, preview=False)
     image = {} if "build" in more else {"image": "registry.fly.io/rooms:v1"}
     services = [{"internal_port": 8080, "checks": [{"type": "http", "path": "/health"}]}]
     given = BlueGreenFlyAppArgs(
         **{"app": "rooms", "regions": {"ams": 2}, "services": services} | image | more
     )
-    return BlueGreenFlyApp("app", given)
+    return BlueGreenFlyApp("app", given, options)
 
 
 @pulumi.runtime.test
@@ -75,6 +78,7 @@ def test_ingress_is_a_resource_of_its_own_that_comes_first():
         assert ingress["api_url"] == "http://127.0.0.1:4280"
         assert list(recorder.registered).index(INGRESS) < list(recorder.registered).index(DEPLOYMENT)
         assert told[1]["addresses"] == {"203.0.113.1": "shared_v4"}
+        assert recorder.registered[DEPLOYMENT].inputs["ingress_made"] == "203.0.113.1"
 
     return pulumi.Output.all(app.url, app.ingress).apply(check)
 
