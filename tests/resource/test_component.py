@@ -26,6 +26,7 @@ class Recorder(mocks.Mocks):
 
     def __init__(self) -> None:
         self.registered: dict[str, mocks.MockResourceArgs] = {}
+        self.retained: dict[str, bool] = {}
 
     def new_resource(self, args: mocks.MockResourceArgs):
         self.registered[args.typ] = args
@@ -37,10 +38,20 @@ class Recorder(mocks.Mocks):
         return {}
 
 
+class Monitor(mocks.MockMonitor):
+    """Hears of resources' options, too, which mocks are not told."""
+
+    mocks: Recorder
+
+    def RegisterResource(self, request: Any) -> Any:  # noqa: N802  a gRPC method
+        self.mocks.retained[request.type] = request.retainOnDelete
+        return super().RegisterResource(request)
+
+
 def register(
     recorder: Recorder, options: pulumi.ResourceOptions | None = None, **more: Any
 ) -> BlueGreenFlyApp:
-    mocks.set_mocks(recorder, preview=False)
+    mocks.set_mocks(recorder, preview=False, monitor=Monitor(recorder))
     image = {} if "build" in more else {"image": "registry.fly.io/rooms:v1"}
     services = [{"internal_port": 8080, "checks": [{"type": "http", "path": "/health"}]}]
     given = BlueGreenFlyAppArgs(
@@ -81,6 +92,22 @@ def test_ingress_is_a_resource_of_its_own_that_comes_first():
         assert recorder.registered[DEPLOYMENT].inputs["ingress_made"] == "203.0.113.1"
 
     return pulumi.Output.all(app.url, app.ingress).apply(check)
+
+
+@pulumi.runtime.test
+def test_what_is_retained_is_retained_whole():
+    """Machines without the addresses that lead to them serve nobody; without the option, neither is retained."""
+    kept, given_up = Recorder(), Recorder()
+    apps = [
+        register(recorder, options, ingress={})
+        for recorder, options in ((kept, pulumi.ResourceOptions(retain_on_delete=True)), (given_up, None))
+    ]
+
+    def check(_: list[str]) -> None:
+        for recorder, retained in ((kept, True), (given_up, False)):
+            assert [recorder.retained[of] for of in (INGRESS, DEPLOYMENT)] == [retained, retained]
+
+    return pulumi.Output.all(*(app.url for app in apps)).apply(check)
 
 
 @pulumi.runtime.test
