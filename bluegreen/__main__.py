@@ -14,13 +14,12 @@ import anyio
 import click
 from botocore.exceptions import BotoCoreError
 
-from bluegreen import looking, words
+from bluegreen import explaining, looking, words
 from bluegreen.target import BadTarget, Target, by_name, by_stack
 from providers.audience import shelf_of
-from providers.bluegreen import report
 from providers.bluegreen.deploy import CannotLook
-from providers.bluegreen.plan_json import plan_json
-from providers.bluegreen.reasons import reasons
+from providers.bluegreen.reasons import refused
+from providers.planning import plan_document, plan_text
 from providers.session import NoToken
 from providers.timeline import page
 from providers.timeline.keep import history as history_of
@@ -123,29 +122,27 @@ def timeline(
 
 @main.command()
 @_targeted
-def explain(stack: str | None, app: str | None, project: Path, as_json: bool) -> None:
-    """Why the next `pulumi up` would do what: reasons and plan. Exit code 1 if it would do anything."""
+@click.option("--destroy", is_flag=True, help="What `pulumi destroy` would do, in place of `pulumi up`.")
+def explain(stack: str | None, app: str | None, project: Path, as_json: bool, destroy: bool) -> None:
+    """What the next `pulumi up` would do, and why: what differs, reasons, plan. Exit code 1 if it would do anything."""
     target = _target(stack, app, project)
     if target.partial:
         raise _Failed("explain: what an app should be is in its stack's file: name it with --stack")
-    found = _asked(looking.explain, target)
-    if as_json:
-        _print(plan_json(found.scene, found.steps) | {"assumed": list(found.assumed)}, as_json)
-    else:
-        _print(_explained(found), as_json)
-    sys.exit(UNFINISHED if found.steps else 0)
+    found = _asked(explaining.explain_destroy if destroy else explaining.explain_up, target)
+    document = plan_document(found.planned) | {"assumed": list(found.assumed)}
+    _print(document if as_json else _explained(found, "destroy" if destroy else "up"), as_json)
+    sys.exit(UNFINISHED if found.planned.steps or refused(found.planned.scene) else 0)
 
 
-def _explained(found: looking.Explained) -> Iterable[str]:
-    app = found.scene.intent.spec.app
-    if not found.steps:
-        yield f"{app}: `pulumi up` would change nothing"
-    for reason in reasons(found.scene):
-        yield f"because: {reason}"
-    if found.steps:
-        yield from report.plan_lines(found.scene, found.steps)
-    for line in found.assumed:
-        yield f"note: {line}"
+def _explained(found: explaining.Explained, command: str) -> Iterable[str]:
+    """As a preview tells it, which has nothing to say where nothing is to be done."""
+    planned = found.planned
+    lines = plan_text(planned).splitlines()
+    if not planned.steps and not refused(planned.scene):
+        app = planned.scene.intent.spec.app
+        lines[:1] = [f"{app}: `pulumi {command}` would change nothing"]
+    yield from lines
+    yield from (f"note: {line}" for line in found.assumed)
 
 
 def _target(stack: str | None, app: str | None, project: Path) -> Target:

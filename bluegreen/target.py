@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
+from components.schema import EXAMPLES, StackConfig
 from providers import inputs
 from providers.bluegreen.spec import Spec
 from providers.bluegreen.spec_types import AppName
@@ -29,11 +30,15 @@ class Target:
     """An app. ``spec``: with ``partial``, only where it is, and nothing of what it should be.
 
     ``encrypted``: keys that hold secrets of Pulumi's: they are not decrypted, so their values are not known.
+    ``built``: the image is what `up` will build; the spec has the name of its repository in its place. ``ingress``: the
+    component makes addresses and certificates.
     """
 
     spec: Spec
     partial: bool = False
     encrypted: frozenset[str] = frozenset()
+    built: bool = False
+    ingress: bool = False
 
 
 def by_name(app: str) -> Target:
@@ -55,7 +60,10 @@ def by_stack(project: Path, stack: str) -> Target:
     values = {key.removeprefix(prefix): value for key, value in config.items() if key.startswith(prefix)}
     encrypted = frozenset(key for key, value in values.items() if _is_encrypted(value))
     known = {key: _plain(value) for key, value in values.items() if key not in _NOT_READ}
-    return Target(_spec(known, file), encrypted=encrypted)
+    config = _config(known, file)
+    spec = Spec.model_validate({key: getattr(config, key) for key in Spec.model_fields})
+    ingress = values.get("ingress") not in (None, "")
+    return Target(spec, encrypted=encrypted, built=config.build is not None, ingress=ingress)
 
 
 def _read(path: Path, hint: str) -> Mapping[str, Any]:
@@ -87,11 +95,11 @@ def _inner(value: Any) -> Any:
     return ENCRYPTED if isinstance(value, Mapping) and value.keys() == {_SECURE} else _plain(value)
 
 
-def _spec(values: Mapping[str, Any], file: Path) -> Spec:
+def _config(values: Mapping[str, Any], file: Path) -> StackConfig:
     # An empty value is what Pulumi.yaml's defaults are: as good as none.
     given = {key: value for key, value in values.items() if value not in ("", {}, [])}
     try:
-        return inputs.parse(given)
+        return StackConfig.model_validate(inputs.spec_keys(given, StackConfig))
     except ValidationError:
-        reasons = "\n".join(f"  - {fault.reason}" for fault in inputs.faults(given))
+        reasons = "\n".join(f"  - {fault.reason}" for fault in inputs.faults(given, StackConfig, EXAMPLES))
         raise BadTarget(f"{file}:\n{reasons}") from None

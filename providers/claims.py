@@ -7,14 +7,28 @@ come before deletes, and one provider process serves a whole run (docs/adr/0011-
 
 from __future__ import annotations
 
-_claimed: set[str] = set()
+from collections.abc import Iterable
+from typing import Literal
+
+Kind = Literal["deployment", "ingress"]
+"""Each has claims of its own: an app may keep its machines and lose its ``ingress`` in one run."""
+
+_claimed: dict[tuple[Kind, str], frozenset[str]] = {}
 
 
-def claim(app: str) -> None:
-    """A resource was created for this app: none that is deleted in the same run may take it along."""
-    _claimed.add(app)
+def claim(kind: Kind, app: str, gives_back: Iterable[str] = ()) -> None:
+    """A resource was created for this app: none that is deleted in the same run may take it along.
+
+    ``gives_back``: what the new one will take away when it is destroyed itself.
+    """
+    _claimed[kind, app] = frozenset(gives_back)
 
 
-def is_claimed(app: str) -> bool:
+def is_claimed(kind: Kind, app: str) -> bool:
     """Whether another resource has it now."""
-    return app in _claimed
+    return (kind, app) in _claimed
+
+
+def given_back_later(kind: Kind, app: str) -> frozenset[str]:
+    """What the resource that claimed it will take away when it is destroyed."""
+    return _claimed.get((kind, app), frozenset())

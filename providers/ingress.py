@@ -20,35 +20,30 @@ from pulumi.dynamic import (
     UpdateResult,
 )
 
-from providers.fly import (
-    Api,
-    Apps,
-    Certificates,
-    FlyError,
-    Invalid,
-    IpAssignments,
-    Machines,
-    NotFound,
-    connect,
-)
-from providers.fly.retries import borne
+from providers import claims
+from providers.console import console
+from providers.fly import Api, FlyError, connect
+from providers.ingress_calls import Props, give_back, keep_app, look_or_none, make_app, provide
+from providers.ingress_made import Made
+from providers.partial import DeploymentFailed, Reached, told_to_engine
 from providers.session import NoToken, api_address, fly_token
 
-Props = dict[str, Any]
 T = TypeVar("T")
 
 
-class IngressFailed(Exception):
-    """What Pulumi prints: the call that failed, and what was done before it stays."""
+class IngressFailed(DeploymentFailed):
+    """What Pulumi prints: the call that failed. What was made before it is recorded in its state all the same."""
 
 
 class FlyIngressProvider(ResourceProvider):
     """Uses what is there and makes what is missing; gives back what it made itself, and nothing else."""
 
     def create(self, props: Props) -> CreateResult:
-        return CreateResult(props["app"], props | _run(props, lambda api: _provide(api, props, {})))
+        with told_to_engine():
+            return CreateResult(props["app"], _reach(props, {}))
 
     def diff(self, id_: str, olds: Props, news: Props) -> DiffResult:
+        """Another app's ingress is made before the old one's is given back: if that fails, the old app still serves."""
         replaces = [key for key in ("app", "org") if olds.get(key) != news.get(key)]
         lacking = set(news["ips"]) - set((olds.get("addresses") or {}).values())
         lacking |= set(news["certificates"]) - set(olds.get("certificate_status") or {})
@@ -56,14 +51,43 @@ class FlyIngressProvider(ResourceProvider):
         return DiffResult(changes=bool(replaces or lacking or changes), replaces=replaces)
 
     def update(self, id_: str, olds: Props, news: Props) -> UpdateResult:
-        return UpdateResult(news | _run(news, lambda api: _provide(api, news, olds)))
+        with told_to_engine():
+            return UpdateResult(_reach(news, olds))
 
     def read(self, id_: str, props: Props) -> ReadResult:
-        seen = _run(props, lambda api: _look_or_none(api, props))
+        with told_to_engine():
+            seen = _run(props, lambda api: look_or_none(api, props))
         return ReadResult(id_, props | seen) if seen is not None else ReadResult(None, {})
 
     def delete(self, id_: str, props: Props) -> None:
-        _run(props, lambda api: _give_back(api, props))
+        app, made = props["app"], Made.of_state(props)
+        if claims.is_claimed("ingress", app):
+            _tell_what_stays(app, made)
+            return  # renamed without an alias: the resource of the new name has the app's ingress now
+        with told_to_engine():
+            _run(props, lambda api: give_back(api, app, made))
+
+
+def _reach(news: Props, olds: Props) -> Props:
+    """The outputs. What was made before a call fails is kept with the failure, and so is known to the next run."""
+    made = Made.of_state(olds)
+
+    async def work(api: Api) -> Props:
+        nonlocal made
+        if olds:
+            await keep_app(api, news["app"], news["org"], made)
+        else:
+            made = await make_app(api, news["app"], news["org"])
+            claims.claim("ingress", news["app"], made.words())
+        return await provide(api, news, made)
+
+    try:
+        return news | _run(news, work) | made.outputs
+    except IngressFailed as failed:
+        if made == Made.of_state(olds):
+            raise
+        seen = {key: olds.get(key) or {} for key in _SEEN}
+        raise IngressFailed(str(failed), Reached(news["app"], news | seen | made.outputs)) from None
 
 
 def _run(props: Mapping[str, Any], work: Callable[[Api], Coroutine[Any, Any, T]]) -> T:
@@ -77,100 +101,15 @@ def _run(props: Mapping[str, Any], work: Callable[[Api], Coroutine[Any, Any, T]]
         raise IngressFailed(f"ingress of {props['app']}: {error}") from None
 
 
-async def _provide(api: Api, news: Props, olds: Props) -> Props:
-    """Make what is missing, give back what is no longer wanted, and say what there is."""
-    app = news["app"]
-    made = bool(olds.get("app_created")) or await _create_app(api, app, news["org"])
-    ips, certificates = IpAssignments(api, app), Certificates(api, app)
-    async for attempt in borne(NotFound):  # an app that was created just now
-        with attempt:
-            there = await ips.list()
-    own = [ip for ip in olds.get("own_ips") or () if ip in there]
-    for ip in [ip for ip in own if there[ip] not in news["ips"]]:
-        await ips.release(ip)
-        own.remove(ip)
-    own += [await ips.assign(kind) for kind in news["ips"] if kind not in there.values()]
-    requested = [host for host in olds.get("own_certificates") or () if host in news["certificates"]]
-    for host in set(olds.get("own_certificates") or ()) - set(requested):
-        await certificates.delete(host)
-    for host in news["certificates"]:
-        if host not in requested and not await _has(certificates, host):
-            await certificates.request(host)
-            requested.append(host)
-    return {
-        "app_created": made,
-        "own_ips": own,
-        "own_certificates": requested,
-        **await _look(api, news),
-    }
-
-
-async def _create_app(api: Api, app: str, org: str) -> bool:
-    """Whether it was created now. A name that is taken is used if the token can see the app."""
-    try:
-        await Apps(api).create(app, org)
-    except Invalid as refused:
-        try:
-            await Apps(api).get(app)
-        except NotFound:
-            raise refused from None
-        return False
-    return True
-
-
-async def _has(certificates: Certificates, host: str) -> bool:
-    try:
-        await certificates.get(host)
-    except NotFound:
-        return False
-    return True
-
-
-async def _look(api: Api, props: Props) -> Props:
-    """What there is of what is wanted. Raises ``NotFound`` where the app is gone."""
-    app = props["app"]
-    there = await IpAssignments(api, app).list()
-    status, dns = {}, {}
-    for host in props["certificates"]:
-        try:
-            certificate = await Certificates(api, app).get(host)
-        except NotFound:
-            continue
-        status[host], dns[host] = certificate.status, certificate.dns_requirements or {}
-    addresses = {ip: kind for ip, kind in there.items() if kind in props["ips"]}
-    return {"addresses": addresses, "certificate_status": status, "dns_requirements": dns}
-
-
-async def _look_or_none(api: Api, props: Props) -> Props | None:
-    try:
-        async for attempt in borne(NotFound):
-            with attempt:
-                return await _look(api, props)
-    except NotFound:
-        return None
-    raise AssertionError("borne ends with an answer or an error")
-
-
-async def _give_back(api: Api, props: Props) -> None:
-    """The app, if it was created here and nothing is in it; else what was made in it.
-
-    Never by force, whatever a list of machines says: Fly itself refuses to delete an app that has any.
-    """
-    app = props["app"]
-    if props.get("app_created") and not await _has_machines(api, app):
-        await Apps(api).delete(app, force=False)
-        return
-    for ip in props.get("own_ips") or ():
-        await IpAssignments(api, app).release(ip)
-    for host in props.get("own_certificates") or ():
-        await Certificates(api, app).delete(host)
-
-
-async def _has_machines(api: Api, app: str) -> bool:
-    try:
-        return bool(await Machines(api, app).list())
-    except NotFound:
-        return False
+def _tell_what_stays(app: str, made: Made) -> None:
+    """What the old name made, and the new one cannot know to be its own."""
+    stays = [word for word in made.words() if word not in claims.given_back_later("ingress", app)]
+    if stays:
+        with console() as say:
+            say(
+                f"renamed without an alias: no machine of app {app} records that {', '.join(stays)} was made here, so "
+                "a destroy leaves it"
+            )
 
 
 class FlyIngressResource(Resource, module="fly", name="FlyIngress"):
@@ -179,18 +118,21 @@ class FlyIngressResource(Resource, module="fly", name="FlyIngress"):
     addresses: Output[dict[str, str]]
     certificate_status: Output[dict[str, str]]
     dns_requirements: Output[dict[str, Any]]
+    app_created: Output[bool]
+    own_ips: Output[list[str]]
+    own_certificates: Output[list[str]]
 
     def __init__(
         self, name: str, props: Mapping[str, Input[Any]], opts: ResourceOptions | None = None
     ) -> None:
-        super().__init__(FlyIngressProvider(), name, {**props, **dict.fromkeys(_OUTPUTS)}, opts)
+        super().__init__(FlyIngressProvider(), name, {**props, **dict.fromkeys(_SEEN + _MADE)}, opts)
+
+    @property
+    def made(self) -> Output[str]:
+        """For the deployment, which records it on its machines."""
+        own: Output[dict[str, Any]] = Output.all(**{key: getattr(self, key) for key in _MADE})
+        return own.apply(lambda own: Made.of_state(own).text)
 
 
-_OUTPUTS = (
-    "addresses",
-    "certificate_status",
-    "dns_requirements",
-    "app_created",
-    "own_ips",
-    "own_certificates",
-)
+_SEEN = ("addresses", "certificate_status", "dns_requirements")
+_MADE = ("app_created", "own_ips", "own_certificates")

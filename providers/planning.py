@@ -7,9 +7,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from providers.bluegreen import report
-from providers.bluegreen.adopted import refusals, warnings
+from providers.bluegreen.adopted import warnings
 from providers.bluegreen.plan import PlannedStep
 from providers.bluegreen.plan_json import VERSION, plan_json
+from providers.bluegreen.reasons import refused
 from providers.bluegreen.scene import Scene
 from providers.live import Live
 
@@ -31,8 +32,8 @@ class Planned:
 def plan_text(planned: Planned) -> str:
     """What people read; ``""`` where nothing changes."""
     changes = [f"  change: {change}" for change in planned.changes]
-    if refused := refusals(planned.scene):
-        return "\n".join([*(f"up refuses: {refusal}" for refusal in refused), *changes])
+    if told := refused(planned.scene):
+        return "\n".join([*told, *changes])
     others = [f"  {warning}" for warning in warnings(planned.scene.observation)]
     if not planned.steps:
         untouched = ["no machine is touched", *changes] if changes or others else []
@@ -47,8 +48,8 @@ def _of_live(planned: Planned) -> list[str]:
 
 
 def plan_document(planned: Planned) -> dict[str, Any]:
-    """The same for programs: ``plan_json``, and what only Pulumi knows."""
-    document = plan_json(planned.scene, planned.steps)
+    """The same for programs: ``plan_json``, and what only Pulumi knows. A run that refuses has no phases."""
+    document = plan_json(planned.scene, [] if refused(planned.scene) else planned.steps)
     if planned.known_later:
         document["green"] = None
     return document | {

@@ -6,10 +6,9 @@ stable for ever, and so is the resource's type, ``pulumi-python:dynamic/fly:Blue
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from typing import Any
 
-import anyio
 from pulumi import Input, Output, ResourceOptions
 from pulumi.dynamic import (
     CheckFailure,
@@ -23,27 +22,17 @@ from pulumi.dynamic import (
 )
 from pydantic import ValidationError
 
-from providers import claims, inputs, outputs
-from providers.audience import audience
-from providers.bluegreen import report
-from providers.bluegreen.context import Context
-from providers.bluegreen.deploy import CannotLook, Request, deploy, preview
-from providers.bluegreen.events import Event, Hear
+from providers import claims, inputs, outputs, running, showing
+from providers.bluegreen.deploy import Request, preview
 from providers.bluegreen.observe import app_is_gone
-from providers.bluegreen.plan import PlannedStep
 from providers.bluegreen.scene import Goal
 from providers.bluegreen.spec import Spec
 from providers.changes import changes
 from providers.console import Say, console
-from providers.live import ask_live
-from providers.partial import DeploymentFailed, Reached, told_to_engine
-from providers.plan_file import write_plan
-from providers.planning import Planned, plan_document, plan_text, unplanned
-from providers.progress import progress
-from providers.session import NoToken, open_context
+from providers.partial import told_to_engine
+from providers.planning import unplanned
 
 Props = dict[str, Any]
-T = TypeVar("T")
 DEFAULT_ORG = Spec.model_fields["org"].default
 
 
@@ -67,8 +56,8 @@ class BlueGreenFlyAppProvider(ResourceProvider):
     def create(self, props: Props) -> CreateResult:
         spec = inputs.parse(props)
         with told_to_engine():
-            outs = _run(spec, _request("deploy", {}), {}, props)
-        claims.claim(spec.app)
+            outs = running.run(spec, _request("deploy", {}, ingress=_ingress(props)), {}, props)
+        claims.claim("deployment", spec.app)
         return CreateResult(spec.app, props | outs)
 
     def update(self, id_: str, olds: Props, news: Props) -> UpdateResult:
@@ -76,30 +65,39 @@ class BlueGreenFlyAppProvider(ResourceProvider):
         before = _spec_before(olds)
         secrets = inputs.changed_secrets(before, spec) | outputs.blue_secrets_of(olds)
         proof = before.state_proof if before else None
-        request = _request("deploy", olds, previous_secrets=secrets, previous_proof=proof)
+        request = _request(
+            "deploy", olds, previous_secrets=secrets, previous_proof=proof, ingress=_ingress(news)
+        )
         with told_to_engine():
-            return UpdateResult(news | _run(spec, request, olds, news))
+            return UpdateResult(news | running.run(spec, request, olds, news))
 
     def read(self, id_: str, props: Props) -> ReadResult:
         spec = inputs.parse(props)
         with told_to_engine():
-            if _in_context(spec, _silent, app_is_gone):
+            if running.in_context(spec, running.silent, app_is_gone):
                 return ReadResult(None, {})
-            scene, steps = _in_context(spec, _silent, lambda ctx: preview(ctx, _request("deploy", props)))
+            scene, steps = running.in_context(
+                spec, running.silent, lambda ctx: preview(ctx, _request("deploy", props))
+            )
         unfinished = steps[0].phase if steps else None
         return ReadResult(id_, props | outputs.of_scene(spec, scene, props, unfinished))
 
     def delete(self, id_: str, props: Props) -> None:
-        if claims.is_claimed(inputs.parse(props).app):
+        if claims.is_claimed("deployment", inputs.parse(props).app):
             return  # renamed without an alias: the resource of the new name has the app now, and it serves
         request = _request("destroy", props, owns_app=bool(props.get("app_created")))
         with told_to_engine():
-            _run(inputs.parse(props), request, props, props)
+            running.run(inputs.parse(props), request, props, props)
 
 
 def _request(goal: Goal, olds: Mapping[str, Any], **more: Any) -> Request:
     known_generation, expected = outputs.generation_of(olds), outputs.machine_ids_of(olds)
     return Request(goal, known_generation=known_generation, expected=expected, **more)
+
+
+def _ingress(props: Mapping[str, Any]) -> str:
+    """What the ingress resource made, where there is one. No part of the spec: it makes no release."""
+    return str(props.get("ingress_made") or "")
 
 
 def _frozen(olds: Props, news: Props) -> list[inputs.Fault]:
@@ -118,9 +116,9 @@ def _diff(olds: Props, news: Props, say: Say) -> DiffResult:
         return DiffResult(changes=True)
     if old and old.app != new.app:
         say(f"REPLACEMENT: app {old.app} is drained, saved and destroyed before {new.app} is created")
-        _write(say, new.app, unplanned(new.app, replaces=old.app))
+        showing.write(say, new.app, unplanned(new.app, replaces=old.app))
         return DiffResult(changes=True, replaces=["app"], delete_before_replace=True)
-    steps = _show_plan(new, _request("deploy", olds), say, changes(old, new, later), later)
+    steps = showing.show_plan(new, _request("deploy", olds), say, changes(old, new, later), later)
     return DiffResult(changes=bool(later) or old != new or bool(steps))
 
 
@@ -130,61 +128,6 @@ def _spec_before(olds: Props) -> Spec | None:
         return inputs.parse(olds)
     except ValidationError:
         return None
-
-
-def _show_plan(
-    spec: Spec, request: Request, say: Say, changed: list[str], later: list[str]
-) -> list[PlannedStep]:
-    """Show the rollout on the resource's row. A world that cannot be read is said, and counts as no news of it."""
-    try:
-        planned = _in_context(spec, _silent, lambda ctx: _plan(ctx, request, changed, later))
-    except DeploymentFailed as error:
-        say(f"the rollout cannot be shown: {error}")
-        _write(say, spec.app, unplanned(spec.app, error=str(error)))
-        return []
-    if text := plan_text(planned):
-        say(text)
-    _write(say, spec.app, plan_document(planned))
-    return planned.steps
-
-
-async def _plan(ctx: Context, request: Request, changed: list[str], later: list[str]) -> Planned:
-    scene, steps = await preview(ctx, request)
-    return Planned(scene, steps, await ask_live(scene) if steps else None, changed, later)
-
-
-def _write(say: Say, app: str, plan: Props) -> None:
-    if complaint := write_plan(app, plan):
-        say(complaint)
-
-
-def _run(spec: Spec, request: Request, olds: Mapping[str, Any], news: Mapping[str, Any]) -> Props:
-    """The outputs that the deployment reached. Raises ``DeploymentFailed``, with those that it reached all the same."""
-    secrets = request.previous_secrets
-    with console() as row:
-        outcome = _in_context(spec, progress(row), lambda ctx: deploy(ctx, request))
-        text = report.outcome_text(spec.app, outcome)
-        if not outcome.succeeded:
-            deploys = request.goal == "deploy"  # of a destroy that failed, Pulumi keeps all that it knew
-            reached = outputs.of_failure(spec, outcome, olds, news, secrets) if deploys else None
-            raise DeploymentFailed(text, Reached(spec.app, reached) if reached else None)
-        row(text)
-    return outputs.of_outcome(spec, outcome, olds, secrets)
-
-
-def _silent(event: Event) -> None:
-    """For looks that people did not ask for."""
-
-
-def _in_context(spec: Spec, hear: Hear, work: Callable[[Context], Coroutine[Any, Any, T]]) -> T:
-    async def main() -> T:
-        async with audience(spec, hear) as heard, open_context(spec, heard) as ctx:
-            return await work(ctx)
-
-    try:
-        return anyio.run(main)
-    except (NoToken, CannotLook) as error:
-        raise DeploymentFailed(f"{spec.app}: nothing was changed: {error}") from None
 
 
 class BlueGreenFlyAppResource(Resource, module="fly", name="BlueGreenFlyApp"):

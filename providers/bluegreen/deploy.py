@@ -47,7 +47,8 @@ class Request:
 
     ``known_generation``: the highest generation recorded in Pulumi's state. ``previous_secrets``: blue's values of the
     secrets that change; ``previous_proof``: the state_proof of the last deploy. ``owns_app``: the app was made by us,
-    and goes when everything goes. ``expected``: ids of the machines that serve by Pulumi's state.
+    and goes when everything goes. ``expected``: ids of the machines that serve by Pulumi's state. ``ingress``: what was
+    made of the app's addresses and certificates, for the machines to record.
     """
 
     goal: Goal = "deploy"
@@ -56,6 +57,7 @@ class Request:
     previous_proof: StateProof | None = field(default=None, repr=False)
     owns_app: bool = False
     expected: frozenset[str] = frozenset()
+    ingress: str = ""
 
 
 async def preview(ctx: Context, request: Request) -> tuple[Scene, list[PlannedStep]]:
@@ -194,6 +196,7 @@ async def _first_look(ctx: Context, request: Request) -> Scene:
         previous_secrets=request.previous_secrets,
         previous_proof=request.previous_proof,
         remove_app=remove_app,
+        ingress=request.ingress,
     )
     return Scene(intent, observation)
 

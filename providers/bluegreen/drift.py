@@ -26,7 +26,7 @@ def differences(machine: Machine, spec: Spec) -> tuple[str, ...]:
 def _differences(machine: Machine, spec: Spec) -> Iterator[str]:
     if machine.image != spec.image:
         yield f"its image is {machine.image or 'none'}"
-    has, wanted = _users(machine.env), _users(spec.env)
+    has, wanted = users_env(machine.env), users_env(spec.env)
     names = sorted(name for name in has.keys() | wanted.keys() if has.get(name) != wanted.get(name))
     if names:
         yield f"its env differs in {', '.join(clean(name)[:NAME_CAP] for name in names)}"
@@ -42,10 +42,11 @@ def _differences(machine: Machine, spec: Spec) -> Iterator[str]:
 
 def users_names(machine: Machine) -> tuple[str, ...]:
     """Names in its environment, less what we tell it ourselves, fit to be shown."""
-    return tuple(sorted(clean(name)[:NAME_CAP] for name in _users(machine.env)))
+    return tuple(sorted(clean(name)[:NAME_CAP] for name in users_env(machine.env)))
 
 
-def _users(env: Mapping[str, str]) -> dict[str, str]:
+def users_env(env: Mapping[str, str]) -> dict[str, str]:
+    """The environment less what we tell our machines ourselves."""
     return {name: value for name, value in env.items() if not name.startswith(OURS)}
 
 

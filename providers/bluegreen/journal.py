@@ -33,6 +33,7 @@ STATE_STORE = "bluegreen_state_store"
 SERVING = "bluegreen_serving"
 OWNER = "bluegreen_owner"
 APP_CREATED = "bluegreen_app_created"
+INGRESS = "bluegreen_ingress"
 ADDED = "bluegreen_added"
 COUNTS = "bluegreen_counts"
 DRAIN = "bluegreen_drain"
@@ -172,6 +173,7 @@ def metadata_of(intent: Intent, *, app_created: bool) -> dict[str, str]:
         "fly_process_group": "app",
         FLY_RELEASE: str(release),
         "fly_release_version": str(release.generation),
+        **({INGRESS: intent.ingress} if intent.ingress else {}),
     }
 
 

@@ -18,10 +18,16 @@ def drift(scene: Scene) -> list[str]:
     return [reason for reason in reasons(scene) if reason.startswith((DRIFT, REFUSED))]
 
 
+def refused(scene: Scene) -> list[str]:
+    """Why a run would decide nothing, and so do nothing. Empty: it would."""
+    prefix = "destroy refuses: " if scene.intent.goal == "destroy" else REFUSED
+    return [f"{prefix}{refusal}" for refusal in refusals(scene)]
+
+
 def reasons(scene: Scene) -> list[str]:
     """One line for each reason, for people; the first is the weightiest. Empty: there is nothing to do."""
-    if refused := [f"{REFUSED}{refusal}" for refusal in refusals(scene)]:
-        return refused
+    if told := refused(scene):
+        return told
     if next_step(scene) is None:
         return []
     if scene.intent.goal == "destroy":

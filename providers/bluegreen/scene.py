@@ -40,7 +40,8 @@ class Intent:
     name); machines read secrets when they start, so blue needs its own back before it is started again.
     ``previous_proof``: the state_proof of the last deploy, whose details no machine knows.
     ``remove_app``: the app is ours and goes with the last machine. ``lost``: ids of blue's machines that had died
-    before this run began; nothing is waited for or proven of them.
+    before this run began; nothing is waited for or proven of them. ``ingress``: recorded on green, for whoever looks
+    after the app's addresses and certificates.
     """
 
     goal: Goal
@@ -55,6 +56,7 @@ class Intent:
     leaving: frozenset[str] = frozenset()
     previous_secrets: Mapping[str, SecretStr | None] = field(default_factory=dict, repr=False)
     previous_proof: StateProof | None = field(default=None, repr=False)
+    ingress: str = ""
 
     @property
     def wanted(self) -> dict[str, str]:

@@ -10,7 +10,7 @@ import anyio
 import httpx
 import pytest
 
-from providers import resource
+from providers import resource, running
 from providers.bluegreen.context import Context
 from providers.bluegreen.deploy import CannotLook, Request, deploy
 from providers.bluegreen.lifecycle import Do
@@ -168,9 +168,9 @@ def test_a_deploy_that_did_not_succeed_does_not_exit_with_0(
 ) -> None:
     """flyctl 2651: Pulumi's exit code comes from the outcome that was observed, for every ending."""
     assert not Outcome(ending, None).succeeded
-    monkeypatch.setattr(resource, "_in_context", lambda *_: Outcome(ending, None))
+    monkeypatch.setattr(running, "in_context", lambda *_: Outcome(ending, None))
     with pytest.raises(DeploymentFailed):
-        resource._run(SPEC1, resource._request("deploy", {}), {}, {})
+        running.run(SPEC1, resource._request("deploy", {}), {}, {})
 
 
 def test_an_aborted_rotation_gives_blue_its_own_secrets_back() -> None:

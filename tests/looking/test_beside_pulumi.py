@@ -15,6 +15,7 @@ from tests.engine.stack import Stack
 from tests.looking.test_notify import SECRET, Receiver, receiving
 
 CANARY = "canary-of-a-secret"
+BUILT = "build: {image: registry.fly.io/rooms}"
 
 
 def command(stack: Stack, *argv: str, code: int = 0) -> str:
@@ -78,4 +79,10 @@ def assert_it_explains_what_would_be_done(stack: Stack) -> None:
     changed = told(stack, "explain", code=1)
     assert changed["phases"][0]["phase"] == "create-new"
     assert changed["reasons"]
-    assert "drain-old" in command(stack, "explain", code=1)
+    told_lines = command(stack, "explain", code=1).splitlines()
+    assert "  change: image: registry.fly.io/rooms:v1 → registry.fly.io/rooms:v2" in told_lines
+    assert len(told_lines) == len(set(told_lines))
+    assert told(stack, "explain", "--destroy", code=1)["goal"] == "destroy"
+    stack.file.write_text(stack.file.read_text().replace("image: registry.fly.io/rooms:v2", BUILT))
+    built = told(stack, "explain")
+    assert (built["phases"], len(built["assumed"])) == ([], 2)

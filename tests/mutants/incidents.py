@@ -101,7 +101,7 @@ INCIDENTS: tuple[Mutant, ...] = (
     Mutant(
         "8",
         "a failed deploy is a success to Pulumi",
-        "providers/resource.py",
+        "providers/running.py",
         "        if not outcome.succeeded:\n",
         "        if not outcome:\n",
         f"{HERE}::test_a_deploy_that_did_not_succeed_does_not_exit_with_0",

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from providers import claims, resource
+from providers import claims, running
 from providers.resource import BlueGreenFlyAppProvider
 
 PROPS = {
@@ -26,8 +26,8 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         found.append(f"{request.goal} {spec.app}")
         return {}
 
-    monkeypatch.setattr(resource, "_run", run)
-    monkeypatch.setattr(claims, "_claimed", set())
+    monkeypatch.setattr(running, "run", run)
+    monkeypatch.setattr(claims, "_claimed", {})
     return found
 
 

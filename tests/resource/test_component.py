@@ -26,24 +26,38 @@ class Recorder(mocks.Mocks):
 
     def __init__(self) -> None:
         self.registered: dict[str, mocks.MockResourceArgs] = {}
+        self.retained: dict[str, bool] = {}
 
     def new_resource(self, args: mocks.MockResourceArgs):
         self.registered[args.typ] = args
         outputs = {"url": "https://rooms.fly.dev", "release": "1-3fa9c1d20e-7c41", "stdout": DIGEST}
-        return args.name, {**args.inputs, **outputs, "addresses": {"203.0.113.1": "shared_v4"}}
+        ingress = {"addresses": {"203.0.113.1": "shared_v4"}, "own_ips": ["203.0.113.1"]}
+        return args.name, {**args.inputs, **outputs, **ingress}
 
     def call(self, args: mocks.MockCallArgs):
         return {}
 
 
-def register(recorder: Recorder, **more: Any) -> BlueGreenFlyApp:
-    mocks.set_mocks(recorder, preview=False)
+class Monitor(mocks.MockMonitor):
+    """Hears of resources' options, too, which mocks are not told."""
+
+    mocks: Recorder
+
+    def RegisterResource(self, request: Any) -> Any:  # noqa: N802  a gRPC method
+        self.mocks.retained[request.type] = request.retainOnDelete
+        return super().RegisterResource(request)
+
+
+def register(
+    recorder: Recorder, options: pulumi.ResourceOptions | None = None, **more: Any
+) -> BlueGreenFlyApp:
+    mocks.set_mocks(recorder, preview=False, monitor=Monitor(recorder))
     image = {} if "build" in more else {"image": "registry.fly.io/rooms:v1"}
     services = [{"internal_port": 8080, "checks": [{"type": "http", "path": "/health"}]}]
     given = BlueGreenFlyAppArgs(
         **{"app": "rooms", "regions": {"ams": 2}, "services": services} | image | more
     )
-    return BlueGreenFlyApp("app", given)
+    return BlueGreenFlyApp("app", given, options)
 
 
 @pulumi.runtime.test
@@ -75,8 +89,25 @@ def test_ingress_is_a_resource_of_its_own_that_comes_first():
         assert ingress["api_url"] == "http://127.0.0.1:4280"
         assert list(recorder.registered).index(INGRESS) < list(recorder.registered).index(DEPLOYMENT)
         assert told[1]["addresses"] == {"203.0.113.1": "shared_v4"}
+        assert recorder.registered[DEPLOYMENT].inputs["ingress_made"] == "203.0.113.1"
 
     return pulumi.Output.all(app.url, app.ingress).apply(check)
+
+
+@pulumi.runtime.test
+def test_what_is_retained_is_retained_whole():
+    """Machines without the addresses that lead to them serve nobody; without the option, neither is retained."""
+    kept, given_up = Recorder(), Recorder()
+    apps = [
+        register(recorder, options, ingress={})
+        for recorder, options in ((kept, pulumi.ResourceOptions(retain_on_delete=True)), (given_up, None))
+    ]
+
+    def check(_: list[str]) -> None:
+        for recorder, retained in ((kept, True), (given_up, False)):
+            assert [recorder.retained[of] for of in (INGRESS, DEPLOYMENT)] == [retained, retained]
+
+    return pulumi.Output.all(*(app.url for app in apps)).apply(check)
 
 
 @pulumi.runtime.test

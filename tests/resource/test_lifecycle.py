@@ -13,7 +13,7 @@ import pytest
 from demo.local import local_platform
 from tests.bluegreen.fly_made import SERVICE, fly_metadata
 from tests.engine.test_real_engine import ok, version
-from tests.resource.lifecycle.stack import OwnProject
+from tests.resource.lifecycle.stack import HOST, INGRESS, OURS, OwnProject
 from tests.resource.lifecycle.token_gate import TokenGate, token_gate
 
 V1, V2 = "registry.fly.io/rooms:v1", "registry.fly.io/rooms:v2"
@@ -28,6 +28,7 @@ def gated(tmp_path: Path) -> Iterator[tuple[OwnProject, TokenGate]]:
         stack = OwnProject(platform, tmp_path)
         stack.init()
         stack.args |= {"api_url": gate.url, "adopt": True, "image": V2, "tests": []}
+        stack.args["ingress"] = {"ips": ["v6"], "certificates": [HOST]}
         stack.environ["FLY_API_TOKEN"] = gate.token
         yield stack, gate
 
@@ -77,6 +78,7 @@ def _adopt(stack: OwnProject) -> None:
     assert version(stack)["version"] == "v2"
     assert set(stack.machines()) == {"rooms-g1-ams-1", "rooms-g1-iad-1", "worker-1"}
     assert stack.outputs()["drift"] == []
+    assert len(stack.ingress()) == 2
 
 
 def _drift(stack: OwnProject, gate: TokenGate) -> None:
@@ -124,24 +126,28 @@ def _older_state(stack: OwnProject) -> None:
 
 def _renames(stack: OwnProject) -> None:
     """With an alias it is the same resource; without one, the new resource has the app and the old one lets go."""
-    machines, before = set(stack.machines()), stack.mark()
+    machines, ingress, before = set(stack.machines()), stack.ingress(), stack.mark()
     stack.name = "game"
     assert "unchanged" in ok(stack.run("up", *YES, aliases=["app"]))
     stack.name = "lobby"
     told = ok(stack.run("up", *YES))
-    assert "2 created" in told
-    assert "2 deleted" in told
+    assert "3 created" in told
+    assert "3 deleted" in told
     assert stack.changes_since(before) == []
+    assert stack.ingress() == ingress
+    own = stack.resource(INGRESS)["outputs"]
+    assert {*own["own_ips"], *own["own_certificates"]} == ingress
     assert set(stack.machines()) == machines
     assert version(stack)["version"] == "v2"
 
 
 def _ends(stack: OwnProject, gate: TokenGate) -> None:
-    """A target alone; retained, it serves on and is found again; destroyed with a rotated token, only ours is gone."""
-    urn, machines, before = stack.resource()["urn"], set(stack.machines()), stack.mark()
-    ok(stack.run("up", *YES, "--target", urn, "--target-dependents", retain_on_delete=True))
+    """Targets alone; retained, it serves on and is found again; destroyed with a rotated token, only ours is gone."""
+    machines, ingress, before = set(stack.machines()), stack.ingress(), stack.mark()
+    targets = [f"--target={stack.resource(of)['urn']}" for of in (OURS, INGRESS)]
+    ok(stack.run("up", *YES, *targets, "--target-dependents", retain_on_delete=True))
     ok(stack.run("destroy", *YES, retain_on_delete=True))
-    assert set(stack.machines()) == machines
+    assert (set(stack.machines()), stack.ingress()) == (machines, ingress)
     ok(stack.run("up", *YES))
     assert stack.resource()["outputs"]["release"].startswith("2-")
     assert stack.changes_since(before) == []
@@ -152,4 +158,4 @@ def _ends(stack: OwnProject, gate: TokenGate) -> None:
     assert old not in refused.stdout
     stack.environ["FLY_API_TOKEN"] = gate.token
     ok(stack.run("destroy", *YES))
-    assert set(stack.machines()) == {"worker-1"}
+    assert (set(stack.machines()), stack.ingress()) == ({"worker-1"}, set())

@@ -16,6 +16,8 @@ from tests.engine.stack import Stack
 PROGRAM = Path(__file__).with_name("program.py")
 PROJECT = "name: lifecycle\nruntime: python\nmain: program.py\n"
 OURS = "pulumi-python:dynamic/fly:BlueGreenFlyApp"
+INGRESS = "pulumi-python:dynamic/fly:FlyIngress"
+HOST = "play.example.com"
 
 
 class OwnProject(Stack):
@@ -38,11 +40,16 @@ class OwnProject(Stack):
         (self.project / "told.json").write_text(json.dumps(told))
         return self._pulumi(*argv, "--stack", "test", stderr=subprocess.STDOUT)
 
-    def resource(self) -> dict[str, Any]:
+    def resource(self, of: str = OURS) -> dict[str, Any]:
         """What Pulumi's state has of the app."""
         resources = json.loads(self.state())["deployment"].get("resources", ())
-        found: dict[str, Any] = next(resource for resource in resources if resource["type"] == OURS)
+        found: dict[str, Any] = next(resource for resource in resources if resource["type"] == of)
         return found
+
+    def ingress(self, app: str = "rooms") -> set[str]:
+        """Addresses that the app has, and the hostname that has a certificate."""
+        ips = {ip["ip"] for ip in self.fly("GET", f"/{app}/ip_assignments")["ips"]}
+        return ips | {HOST} if self._has_certificate(app) else ips
 
     def load(self, deployment: dict[str, Any]) -> None:
         """Make this the state: ``pulumi stack import``."""
@@ -52,11 +59,17 @@ class OwnProject(Stack):
 
     def fly(self, method: str, path: str, body: Any = None) -> Any:
         """One call of flyctl's, or of a person's."""
-        headers = {"authorization": f"Bearer {self.environ['FLY_API_TOKEN']}"}
-        url = f"{self.args['api_url']}/v1/apps{path}"
-        answer = httpx.request(method, url, json=body, headers=headers, trust_env=False, timeout=60)
+        answer = self._ask(method, path, body)
         assert answer.is_success, answer.text
         return answer.json() if answer.content else None
+
+    def _has_certificate(self, app: str) -> bool:
+        return self._ask("GET", f"/{app}/certificates/{HOST}").is_success
+
+    def _ask(self, method: str, path: str, body: Any = None) -> httpx.Response:
+        headers = {"authorization": f"Bearer {self.environ['FLY_API_TOKEN']}"}
+        url = f"{self.args['api_url']}/v1/apps{path}"
+        return httpx.request(method, url, json=body, headers=headers, trust_env=False, timeout=60)
 
     def _pulumi(self, *argv: str, **more: Any) -> subprocess.CompletedProcess[str]:
         return super()._pulumi(*argv, **more | {"cwd": self.project})
