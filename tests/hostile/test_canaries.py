@@ -23,6 +23,7 @@ from providers.bluegreen.events import Event, Hear, all_of, lines
 from providers.bluegreen.outcome import Ending, Outcome
 from providers.bluegreen.spec import Spec
 from providers.fly import connect
+from providers.gates import s3
 from providers.gates.commands import CommandEnd
 from providers.gates.lines import Hearing
 from providers.gates.output import Scrubber
@@ -85,7 +86,7 @@ async def real_context(
     patch.setenv("AWS_SECRET_ACCESS_KEY", SECRETS["aws"])
     patch.setenv("PULUMI_CONFIG_PASSPHRASE", SECRETS["passphrase"])
     patch.setattr(session, "connect", partial(connect, transport=api))
-    patch.setattr(session, "open_store", lambda *_, **__: kit.store)
+    patch.setattr(s3, "open_store", lambda *_, **__: kit.store)
     patch.setattr(session, "_asked_to_stop", lambda: lambda: "")
     async with session.open_context(wanted, lines(kit.said.append)) as ctx:
         ctx.prober, ctx.now = RouteProber(kit.world, wanted.app), kit.world.clock.now
