@@ -28,6 +28,8 @@ _ESCAPES = re.compile(
 
 def clean(text: str) -> str:
     """``text`` on one line, without terminal escapes and without anything that does not print."""
+    if text.isprintable():  # nearly all that is said, and an escape begins with what does not print
+        return text
     return "".join(map(_printable, _ESCAPES.sub("", text)))
 
 
