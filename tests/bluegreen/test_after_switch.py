@@ -11,6 +11,7 @@ from providers.bluegreen.lifecycle import Do
 from providers.bluegreen.model import Phase
 from providers.bluegreen.outcome import Ending
 from providers.bluegreen.report import outcome_text, plan_lines
+from tests.bluegreen.fly_made import SERVICE, call
 from tests.bluegreen.promises import Rules
 from tests.bluegreen.virtual import V1, V2, Kit, simulate
 from tests.bluegreen.worlds import spec
@@ -49,6 +50,38 @@ def test_a_green_that_stays_well_is_baked_and_blue_retired() -> None:
         assert states(kit) == dict.fromkeys(NAMES2, "started")
 
     simulate(test)
+
+
+OVERLAP = {"cutover": "overlap", "state_store": None}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_blue_may_answer_while_green_bakes_under_overlap(seed: int) -> None:
+    """Blue is routed beside it until the bake is over: that it answers is no fault of green's."""
+
+    async def test(kit: Kit) -> None:
+        await serve(kit, V1, **OVERLAP)
+        outcome = await kit.deploy(spec(image=V2, bake="60s", **OVERLAP))
+        assert outcome.ending is Ending.DEPLOYED, outcome.failure
+        assert states(kit) == dict.fromkeys(NAMES2, "started")
+
+    simulate(test, rules=Rules(handoff=False), seed=seed)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_stranger_may_answer_while_green_bakes(seed: int) -> None:
+    """A machine that is not ours, routed in the same app, takes no deploy back."""
+
+    async def test(kit: Kit) -> None:
+        await serve(kit, V1)
+        by_hand = {"name": "by-hand", "region": "ams", "config": {"image": V1, "services": [SERVICE]}}
+        await call(kit, "POST", "/rooms/machines", by_hand)
+        await pass_time(15)
+        assert "by-hand" in kit.routed()
+        outcome = await kit.deploy(spec(image=V2, bake="60s"))
+        assert outcome.ending is Ending.DEPLOYED, outcome.failure
+
+    simulate(test, seed=seed)
 
 
 @pytest.mark.parametrize("drain", [{}, BY_REQUEST], ids=["stop", "request"])

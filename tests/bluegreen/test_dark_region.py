@@ -12,7 +12,8 @@ from providers.bluegreen.actions import switching, watching
 from providers.bluegreen.outcome import Ending, Outcome
 from providers.bluegreen.report import outcome_text
 from simulator.routes import Route
-from tests.bluegreen.test_after_switch import BY_REQUEST, NAMES1, NAMES2, pass_time, serve, states
+from tests.bluegreen.promises import Rules
+from tests.bluegreen.test_after_switch import BY_REQUEST, NAMES1, NAMES2, OVERLAP, pass_time, serve, states
 from tests.bluegreen.virtual import V1, V2, Kit, simulate
 from tests.bluegreen.worlds import spec
 
@@ -103,3 +104,18 @@ def test_a_region_that_gets_dark_in_the_bake_ends_it() -> None:
         assert kit.routed() == NAMES1
 
     simulate(test)
+
+
+def test_a_green_that_answers_nobody_fails_its_bake_although_blue_answers() -> None:
+    """The negative control: each machine of green is asked for by its id."""
+
+    async def test(kit: Kit) -> None:
+        await serve(kit, V1, **OVERLAP)
+        kit.promises.without = ("a whole cluster is routed outside the window",)
+        async with anyio.create_task_group() as group:
+            group.start_soon(darken_in_the_bake, kit)
+            outcome = await kit.deploy(spec(image=V2, bake="60s", **OVERLAP))
+        assert outcome.ending is Ending.ROLLED_BACK, outcome.failure
+        assert "no answer from outside in iad" in outcome_text("rooms", outcome)
+
+    simulate(test, rules=Rules(handoff=False))

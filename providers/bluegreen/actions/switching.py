@@ -71,8 +71,6 @@ async def prove_routed(ctx: Context, scene: Scene, step: Step) -> Observation:
     """Ask as users do, in every region, until a machine of the cluster that is there answers.
 
     Where the proxy routes to nobody in a region, it takes the question to another one: such an answer proves nothing.
-    Where others answer as well, and may answer every time, each machine is asked for by its id. So it is beside
-    machines that are not ours.
     """
 
     unrouted: list[MachineSeen] = []
@@ -93,16 +91,20 @@ async def prove_routed(ctx: Context, scene: Scene, step: Step) -> Observation:
         ctx.waiting_for.pop(region + machine_id, None)
         return answer
 
-    by_id = _others_answer(scene) or bool(scene.observation.strangers)
-    questions = {(machine.region, machine.id if by_id else "") for machine in step.machines}
+    questions = {(machine.region, asked_for(scene, machine)) for machine in step.machines}
     answers = tuple(await each_or_fail(sorted(questions), one))
     return replace(scene.observation, answers=answers).with_machines(*unrouted)
 
 
-def _others_answer(scene: Scene) -> bool:
-    """Blue under ``overlap``; the machines that stay, where a cluster is scaled."""
+def asked_for(scene: Scene, machine: MachineSeen) -> str:
+    """The id of the machine that is asked for from outside; empty where any of its cluster may answer.
+
+    By id where others answer as well, and may answer every time: blue under ``overlap``, the machines that stay where a
+    cluster is scaled, machines that are not ours.
+    """
     overlaps = scene.intent.cutover == "overlap" and scene.intent.goal in ("deploy", "rollback")
-    return overlaps or scene.intent.goal == "scale"
+    others_answer = overlaps or scene.intent.goal == "scale" or bool(scene.observation.strangers)
+    return machine.id if others_answer else ""
 
 
 async def _cordoned(ctx: Context, step: Step, region: str) -> list[MachineSeen]:

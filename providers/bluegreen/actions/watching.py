@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import anyio
 
+from providers.bluegreen.actions.switching import asked_for
 from providers.bluegreen.actions.together import each_or_fail
 from providers.bluegreen.conditions import answered_elsewhere, healthy
 from providers.bluegreen.context import Context
@@ -43,7 +44,7 @@ async def bake(ctx: Context, scene: Scene, step: Step) -> Observation:
     faults: dict[str, int] = {}
 
     async def one(machine: MachineSeen) -> None:
-        fault = await _fault_of(ctx, scene, machine) or await _silence_of(ctx, machine, step.machines)
+        fault = await _fault_of(ctx, scene, machine) or await _silence_of(ctx, scene, machine)
         faults[machine.id] = faults.get(machine.id, 0) + 1 if fault else 0
         if faults[machine.id] >= BAKE_FAULTS:
             raise GateFailed(f"{fault}; seen {BAKE_FAULTS} times in a row while green was baking")
@@ -84,10 +85,10 @@ async def _fault_of(ctx: Context, scene: Scene, machine: MachineSeen) -> str:
     return f"machine {seen.id} ({seen.name}) is {seen.state}, {'; '.join(failing) or 'its checks are not all there'}"
 
 
-async def _silence_of(ctx: Context, machine: MachineSeen, machines: tuple[MachineSeen, ...]) -> str:
+async def _silence_of(ctx: Context, scene: Scene, machine: MachineSeen) -> str:
     try:
-        answer = await ctx.prober.ask(machine.region)
+        answer = await ctx.prober.ask(machine.region, asked_for(scene, machine))
     except NotYet as error:
         return f"no answer from outside in {machine.region}: {error}"
-    wrong = answered_elsewhere(answer, machines)
+    wrong = answered_elsewhere(answer, scene.green)
     return wrong and f"no answer from outside in {machine.region}: {wrong}"
