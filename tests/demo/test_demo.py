@@ -21,7 +21,7 @@ from tests.engine.watching import watch
 
 DEADLINE_SECONDS = 200
 LIVE = re.compile(r"live: (?P<rooms>\d+) rooms and (?P<sockets>\d+) sockets \(release 1-")
-WAITING = re.compile(r"fly:BlueGreenFlyApp  app .*phase \d of \d \S+: .* left")
+WAITING = re.compile(r"fly:BlueGreenFlyApp  app .*phase \d of \d, [\dms]+ left")
 
 
 @pytest.fixture(autouse=True)

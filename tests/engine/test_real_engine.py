@@ -16,7 +16,8 @@ from tests.engine.stack import Stack
 V2 = "registry.fly.io/rooms:v2"
 CANARY = "canary-5d1e"
 WAITING = re.compile(
-    r"phase 2 of \d verify: wait until every check passes \(green\).* [\dms]+ left, waiting for machine "
+    r"phase 2 of \d, [\dms]+ left, \d of 2 machines: verify: "
+    r"wait until every check passes \(green\), waiting for machine "
 )
 
 
