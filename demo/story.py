@@ -104,12 +104,14 @@ class Story:
         where = " and ".join(f"{count} in {region}" for region, count in self._config["regions"].items())
         self._screen.heading(f"$ pulumi up    # {version}, machines: {where}")
         started_at = time.time()
-        await self._stack.up(self._screen.detail)
+        with self._screen.lent() as pane:
+            await self._stack.up(self._screen.detail, pane)
         return Rollout(version, started_at, time.time(), await self._stack.read_outputs())
 
     async def _preview(self) -> None:
         self._screen.heading(f"$ pulumi preview -c image={V2}")
-        await self._stack.preview(V2, self._screen.detail)
+        with self._screen.lent() as pane:
+            await self._stack.preview(V2, self._screen.detail, pane)
 
     async def _join(self, players: Players) -> None:
         everybody = self._options.players

@@ -20,6 +20,8 @@ from typing import Any
 import grpc
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc
 
+from providers.ci import in_ci
+
 Say = Callable[[str], None]
 TERMINAL = "/dev/tty"
 Show = Callable[[str, bool], None]
@@ -55,12 +57,12 @@ class Row:
 
 
 def somebody_watches() -> bool:
-    """Whether this runs in somebody's terminal, and not in CI: every CI of note sets ``CI``.
+    """Whether this runs in somebody's terminal, and not in CI.
 
     Pulumi's display prints each line of a row where it has no terminal, also those that are not to stay. A provider
     has pipes for standard streams either way, and the terminal of the ``pulumi`` that started it.
     """
-    if os.environ.get("CI", "").lower() not in ("", "0", "false"):
+    if in_ci():
         return False
     try:
         os.close(os.open(TERMINAL, os.O_RDONLY | os.O_NOCTTY))

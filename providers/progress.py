@@ -24,17 +24,20 @@ def progress(row: Row) -> Hear:
 
 
 def waiting_line(event: Event) -> str:
-    """``"phase 2 of 5 verify: wait until every check passes (green): 3 of 4 machines, 4m10s left: machine …"``."""
-    told = [f"{_of_phases(event)}{event.phase}: {event.step}"]
-    whole, open_ = len(event.machines), len(event.awaited)
-    if 0 < open_ <= whole:
-        told.append(f": {whole - open_} of {whole} machines")
+    """``"phase 2 of 5, 4m10s left, 3 of 4 machines: verify: wait until every check passes (green), waiting for …"``.
+
+    Pulumi cuts a row at the terminal's edge, 90 columns or more are taken already: what changes comes first.
+    """
+    told, whole, open_ = [], len(event.machines), len(event.awaited)
+    if event.number:
+        told.append(_of_phases(event).rstrip())
     if event.left_s is not None:
-        told.append(f", {durations.text(max(0, round(event.left_s)))} left")
-    if event.awaited:
-        more = f" (and {open_ - 1} more)" if open_ > 1 else ""
-        told.append(f", waiting for {event.awaited[0]}{more}")
-    return "".join(told)
+        told.append(f"{durations.text(max(0, round(event.left_s)))} left")
+    if 0 < open_ <= whole:
+        told.append(f"{whole - open_} of {whole} machines")
+    more = f" (and {open_ - 1} more)" if open_ > 1 else ""
+    awaited = f", waiting for {event.awaited[0]}{more}" if event.awaited else ""
+    return f"{', '.join(told)}{': ' if told else ''}{event.phase}: {event.step}{awaited}"
 
 
 def _of_phases(event: Event) -> str:

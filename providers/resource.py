@@ -80,7 +80,11 @@ class BlueGreenFlyAppProvider(ResourceProvider):
                 spec, running.silent, lambda ctx: preview(ctx, _request("deploy", props))
             )
         unfinished = steps[0].phase if steps else None
-        return ReadResult(id_, props | outputs.of_scene(spec, scene, props, unfinished))
+        found = outputs.of_scene(spec, scene, props, unfinished)
+        if found["drift"]:
+            with console() as say:
+                say("\n".join(found["drift"]))
+        return ReadResult(id_, props | found)
 
     def delete(self, id_: str, props: Props) -> None:
         if claims.is_claimed("deployment", inputs.parse(props).app):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -16,8 +17,11 @@ import pytest
 
 from demo.local import CHECKOUT
 from tests.demo.left_behind import find_marked, mark_environment
+from tests.engine.watching import watch
 
 DEADLINE_SECONDS = 200
+LIVE = re.compile(r"live: (?P<rooms>\d+) rooms and (?P<sockets>\d+) sockets \(release 1-")
+WAITING = re.compile(r"fly:BlueGreenFlyApp  app .*phase \d of \d, [\dms]+ left")
 
 
 @pytest.fixture(autouse=True)
@@ -26,13 +30,15 @@ def engine() -> None:
 
 
 @contextmanager
-def running(folder: Path, *arguments: str, module: str = "demo") -> Iterator[subprocess.Popen[str]]:
+def running(
+    folder: Path, *arguments: str, module: str = "demo", **environ: str
+) -> Iterator[subprocess.Popen[str]]:
     """The demo in a session of its own, as signals from a terminal would find it."""
     argv = [sys.executable, "-m", module, "--out", str(folder / "out"), *arguments]
     with subprocess.Popen(
         argv,
         cwd=CHECKOUT,
-        env=mark_environment(folder / "mark") | {"TMPDIR": str(folder)},
+        env=mark_environment(folder / "mark") | {"TMPDIR": str(folder)} | environ,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -44,11 +50,19 @@ def running(folder: Path, *arguments: str, module: str = "demo") -> Iterator[sub
             process.terminate()
 
 
-def play(folder: Path, *arguments: str, module: str = "demo") -> tuple[int, str]:
+def play(folder: Path, *arguments: str, **environ: str) -> tuple[int, str]:
     """Run the demo to its end: exit code, and what it said."""
-    with running(folder, *arguments, module=module) as process:
+    with running(folder, *arguments, **environ) as process:
         said, _ = process.communicate(timeout=DEADLINE_SECONDS)
     return process.returncode, said
+
+
+def play_in_a_terminal(folder: Path, *arguments: str, module: str) -> tuple[int, str]:
+    """The same, as somebody sees it who watches."""
+    argv = [sys.executable, "-m", module, "--out", str(folder / "out"), *arguments]
+    environ = mark_environment(folder / "mark") | {"TMPDIR": str(folder), "NO_COLOR": "1"}
+    done = watch(argv, CHECKOUT, environ, deadline_s=DEADLINE_SECONDS)
+    return done.returncode, done.stdout
 
 
 def read_data(folder: Path, stem: str) -> dict[str, Any]:
@@ -71,8 +85,15 @@ def test_a_deploy_under_load_loses_nothing(tmp_path: Path) -> None:
     Each new machine was tested, and the saved state proven: said while it ran, and told by the timeline.
     """
     before = read_stacks()
-    code, said = play(tmp_path, "--players", "10", "--machines", "1")
+    plans = tmp_path / "plans"
+    code, said = play(tmp_path, "--players", "10", "--machines", "1", BLUEGREEN_PLAN_DIR=str(plans))
     assert code == 0, said
+    live = LIVE.search(said)
+    assert live, said
+    assert int(live["rooms"]) == 2
+    assert int(live["sockets"]) > 0
+    plan = json.loads((plans / "rooms.json").read_text())
+    assert (plan["live"]["rooms"], plan["live"]["machines"]) == (2, 2)
     data = read_data(tmp_path, "timeline")
     assert (data["passed"], data["verdict"]["lost"]) == (True, 0), said
     assert [release["players"] for release in data["releases"]] == [10, 10]
@@ -88,10 +109,17 @@ def test_a_deploy_under_load_loses_nothing(tmp_path: Path) -> None:
 
 
 def test_the_same_deploy_in_flys_order_breaks_what_this_one_keeps(tmp_path: Path) -> None:
-    """Negative control: the same load sees what routing before saving loses, side by side, and nothing is left."""
+    """Negative control: the same load sees what routing before saving loses, side by side, and nothing is left.
+
+    Told in a terminal: there Pulumi shows its preview, and what is waited for, as it does to people.
+    """
     arguments = ("--players", "12", "--machines", "1")
-    code, said = play(tmp_path, *arguments, module="demo.unsafe")
+    code, said = play_in_a_terminal(tmp_path, *arguments, module="demo.unsafe")
     assert code == 0, said
+    assert re.search(r"Type +Name +Plan +Info", said)
+    assert LIVE.search(said)
+    assert "handoff window: blue's first cordon to green's first answer" in said
+    assert WAITING.search(said)
     data = read_data(tmp_path, "comparison")
     safe, unsafe = data["handoff"]["verdict"], data["overlap"]["verdict"]
     assert data["handoff"]["passed"]

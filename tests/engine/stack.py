@@ -16,6 +16,7 @@ from demo.engine import engine_alone
 from demo.local import CHECKOUT, Platform
 from demo.session import end_session
 from demo.stack_config import PROJECT, lead_to, read_dev_config
+from tests.engine.watching import watch
 
 DEADLINE_S = 120
 
@@ -43,15 +44,22 @@ class Stack:
 
     def run(self, *argv: str, **changes: Any) -> subprocess.CompletedProcess[str]:
         """``pulumi …`` with the configuration, changed for good by ``changes``; stdout and stderr together."""
+        return self._pulumi(*argv, *self._configured(changes), stderr=subprocess.STDOUT)
+
+    def watch(self, *argv: str, ci: bool = False, **changes: Any) -> subprocess.CompletedProcess[str]:
+        """The same in a terminal, each line as often as it is drawn. ``ci``: a terminal that is CI's."""
+        command = ["pulumi", *argv, *self._configured(changes)]
+        return watch(command, self.project, self.environ, ci=ci)
+
+    def _configured(self, changes: Mapping[str, Any]) -> tuple[str, ...]:
+        """Options that name the stack and its file, which is written anew."""
         self.config |= changes
         told = yaml.safe_load(self.file.read_text())
         told["config"] = {
             f"{PROJECT}:{key}": value for key, value in self.config.items() if value is not None
         }
         self.file.write_text(yaml.safe_dump(told))
-        return self._pulumi(
-            *argv, "--stack", "test", "--config-file", str(self.file), stderr=subprocess.STDOUT
-        )
+        return ("--stack", "test", "--config-file", str(self.file))
 
     def set_secret(self, path: str, value: str) -> None:
         """What a user does: ``pulumi config set --secret --path``."""

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import time
 
+import httpx
+
+from providers.bluegreen.durations import seconds
+from providers.bluegreen.journal import WARM
 from tests.engine.stack import Stack
 from tests.engine.test_real_engine import V2, ok, version
 
@@ -14,20 +19,56 @@ SMOKE = {
     "argv": ["sh", "-c", "echo asked $BLUEGREEN_REGIONS; exit $CODE"],
 }
 CANARY = "canary-77aa"
+KEPT = "3s"
+BLUE, GREEN = ({f"rooms-g{generation}-{region}-1" for region in ("ams", "iad")} for generation in (1, 2))
 
 
 def test_tests_are_in_the_plan_in_the_progress_and_in_the_outputs(stack: Stack) -> None:
-    """Each has its own row before anything runs, its lines while it runs, and its result afterwards."""
+    """Each has its own row before anything runs, its lines while it runs, and its result afterwards.
+
+    Blue is kept warm for a moment: the next `up` says that its time is over, and destroys it and nothing else.
+    """
     ok(stack.up(tests=[], drain={"type": "stop"}))
     tests = [HTTP, SMOKE | {"env": {"CODE": "0"}}]
     shown = ok(stack.preview(image=V2, tests=tests))
     assert "test answers (http, per-machine, within 30s): 2 machines (ams 1, iad 1) [gate]" in shown
     assert "test smoke (command, once, within 30s)" in shown
-    told = ok(stack.up())
+    told = ok(stack.up(keep_warm=KEPT))
     assert "test smoke | asked ams iad" in told
+    assert set(stack.machines()) == BLUE | GREEN
     assert [result["name"] for result in stack.outputs()["test_results"]] == ["answers", "smoke"]
     assert stack.outputs()["proven"]["objects"] == 0
     assert version(stack)["version"] == "v2"
+    _its_time_is_over(stack)
+
+
+def kept_until(stack: Stack) -> float:
+    """In epoch seconds, as it is written on blue."""
+    headers = {"authorization": f"Bearer {stack.environ['FLY_API_TOKEN']}"}
+    machines = stack.machines()
+    urls = [
+        f"{stack.platform.api_url}/v1/apps/rooms/machines/{machines[name]['machine_id']}" for name in BLUE
+    ]
+    found = [httpx.get(url, headers=headers, trust_env=False).json() for url in urls]
+    return max(float(machine["config"]["metadata"][WARM].split()[0]) for machine in found)
+
+
+def await_the_end_of(until: float) -> None:
+    assert until < time.time() + 2 * seconds(KEPT), "it is kept for longer than it should be"
+    while (left := until - time.time()) >= 0:
+        time.sleep(left + 0.01)
+
+
+def _its_time_is_over(stack: Stack) -> None:
+    machines, before = stack.machines(), stack.mark()
+    await_the_end_of(kept_until(stack))
+    told = ok(stack.up())
+    assert "why: expired: release 1-" in told
+    assert "was kept warm, and its time is over" in told
+    assert set(stack.machines()) == GREEN
+    ids = {machines[name]["machine_id"] for name in BLUE}
+    changed = [r for r in stack.changes_since(before) if not r["path"].endswith("/lease")]
+    assert {(r["action"], r["machine_id"]) for r in changed} == {("delete_machine", one) for one in ids}
 
 
 def test_a_failing_test_fails_the_up_and_names_itself(stack: Stack) -> None:

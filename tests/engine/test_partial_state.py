@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from tests.engine.stack import Stack
-from tests.engine.test_real_engine import V2, ok, version
+from tests.engine.test_real_engine import V2, WAITING, ok, version
 
 CANARY = "canary-91cc"
 NOBODY_ANSWERS = {"path": "/nobody-answers-here", "machine_key": "machine_id"}
@@ -54,14 +54,24 @@ def test_behind_the_commit_point_the_state_says_that_green_serves(stack: Stack) 
 
 
 def test_a_first_deploy_that_fails_leaves_a_resource_only_where_machines_are_left(stack: Stack) -> None:
-    """Nothing is there and nothing is recorded; a green that is kept on request is recorded, and can be destroyed."""
+    """Nothing is there and nothing is recorded; a green that is kept on request is recorded, and can be destroyed.
+
+    Nobody watches it, in pipes, and in a terminal of CI: no line of it says what is waited for, each step is one line.
+    """
     changes = {"checks": SICK, "deadlines": {"verify": "2s"}, "tests": [], "rehearsal": None}
     failed = stack.up(**changes)
     assert failed.returncode != 0
     assert "nothing serves" in failed.stdout
     assert resource(stack) is None
     assert stack.machines() == {}
-    assert stack.up(keep_failed_green=True).returncode != 0
+    watched = stack.watch("up", "--yes", "--skip-preview", ci=True, keep_failed_green=True)
+    assert watched.returncode != 0
+    for told in (failed.stdout, watched.stdout):
+        assert not WAITING.search(told)
+        lines = [line.strip() for line in told.partition("Diagnostics:")[2].splitlines()]
+        assert (
+            lines.count("phase 2 of 3 verify: wait until every check passes (green): 1 in ams, 1 in iad") == 1
+        )
     left = resource(stack)
     assert left
     assert left["outputs"]["phase"] == "verify"

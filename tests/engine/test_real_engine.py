@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
+from pathlib import Path
+from typing import Any
 
 import httpx
 
+from demo import stack_config
 from tests.engine.stack import Stack
 
 V2 = "registry.fly.io/rooms:v2"
 CANARY = "canary-5d1e"
+WAITING = re.compile(
+    r"phase 2 of \d, [\dms]+ left, \d of 2 machines: verify: "
+    r"wait until every check passes \(green\), waiting for machine "
+)
 
 
 def version(stack: Stack) -> dict[str, str]:
@@ -23,13 +32,24 @@ def ok(done: subprocess.CompletedProcess[str]) -> str:
 
 
 def test_a_preview_shows_the_rollout_and_changes_nothing(stack: Stack) -> None:
-    """Of a first deploy and of an update: phases, machines by region, gates, the commit point."""
+    """Of a first deploy and of an update: phases, machines by region, gates, the commit point.
+
+    All of it on the app's own row, with each thing that differs: names of env and secrets, values of what is no secret.
+    """
+    stack.environ["BLUEGREEN_PLAN_DIR"] = str(stack.folder / "plans")
     before = stack.mark()
     assert "no blue: the first deploy → green 1-" in ok(stack.preview())
     assert stack.changes_since(before) == []
     ok(stack.up())
-    before = stack.mark()
-    shown = ok(stack.preview(image=V2))
+    stack.environ["PULUMI_DEBUG_COMMANDS"] = "true"  # of which --event-log is one
+    stack.set_secret("secret_env.API_KEY", CANARY)
+    before, events = stack.mark(), stack.folder / "events.json"
+    env = stack.config["env"] | {"NEW": "1"}
+    guest = {"cpu_kind": "shared", "cpus": 2, "memory_mb": 512}
+    checks = {"alive": {"type": "tcp", "port": 8080}}
+    changes = {"image": V2, "env": env, "guest": guest, "checks": checks}
+    shown = ok(stack.run("preview", "--event-log", str(events), **changes))
+    on_the_row = told_on_the_row(events)
     for text in (
         "create-new",
         "verify",
@@ -37,11 +57,30 @@ def test_a_preview_shows_the_rollout_and_changes_nothing(stack: Stack) -> None:
         "switch-routes",
         "retire-old",
         "commit point",
-        "[diff: ~image]",
+        "prove saved state: 2 machines (ams 1, iad 1) [gate]",
+        f"change: image: {stack_config.V1} → {V2}",
+        "change: env: +NEW",
+        "change: secret_env: +API_KEY [secret]",
+        "change: guest.cpus: 1 → 2",
+        "change: checks.alive: none → type tcp, port 8080",
+        "live: 0 rooms and 0 sockets (release 1-",
+        "machines: created 2 (ams 1, iad 1); drained 2 (ams 1, iad 1); destroyed 2 (ams 1, iad 1)",
+        "handoff window: blue's first cordon to green's first answer",
     ):
-        assert text in shown
-    assert "prove saved state: 2 machines (ams 1, iad 1) [gate]" in shown
+        assert text in on_the_row
+    assert re.search(r"\[diff: [^]]*image", shown), shown
+    plan = (stack.folder / "plans" / "rooms.json").read_text()
+    assert json.loads(plan)["live"] == {"rooms": 0, "sockets": 0, "machines": 2, "of": 2}
     assert stack.changes_since(before) == []
+    for text in (shown, events.read_text(), plan, stack.state()):
+        assert CANARY not in text
+
+
+def told_on_the_row(events: Path) -> str:
+    """What an event log has of the app's own resource, not of the stack's."""
+    told = [json.loads(line).get("diagnosticEvent", {}) for line in events.read_text().splitlines()]
+    ours = "$pulumi-python:dynamic/fly:BlueGreenFlyApp::app"
+    return "\n".join(one["message"] for one in told if one.get("urn", "").endswith(ours))
 
 
 def test_the_whole_life_of_an_app(stack: Stack) -> None:
@@ -104,12 +143,25 @@ def test_a_secret_is_in_no_state_output_or_history(stack: Stack) -> None:
 
 
 def test_a_failed_update_fails_the_up_and_says_what_serves(stack: Stack) -> None:
-    """A green that never gets healthy: exit code, one message with cluster and next command, blue untouched."""
+    """A green that never gets healthy: exit code, one message with cluster and next command, blue untouched.
+
+    Watched in a terminal: the app's own row says meanwhile which phase of how many it is, what is waited for, and how
+    much time is left.
+    """
     assert stack.up().returncode == 0
     machines, before = stack.machines(), stack.mark()
     failing = {"alive": {"type": "http", "port": 8080, "path": "/no-such-path", "interval": "1s"}}
-    failed = stack.up(image=V2, checks=failing, deadlines={"verify": "4s"}, tests=[], rehearsal=None)
+    changes: dict[str, Any] = {
+        "checks": failing,
+        "deadlines": {"verify": "4s"},
+        "tests": [],
+        "rehearsal": None,
+    }
+    failed = stack.watch("up", "--yes", "--skip-preview", image=V2, **changes)
     assert failed.returncode != 0
+    waiting = [line for line in failed.stdout.splitlines() if WAITING.search(line)]
+    assert waiting
+    assert all("pulumi-python:dynamic/fly:BlueGreenFlyApp  app " in line for line in waiting)
     assert "aborted in verify" in failed.stdout
     assert "serving: release 1-" in failed.stdout
     assert "alive" in failed.stdout
@@ -184,7 +236,9 @@ def test_a_wrong_token_and_an_unreachable_api_are_one_clear_line(stack: Stack) -
 
 
 def test_deadlines_alone_touch_no_machine_and_an_app_that_was_there_stays(stack: Stack) -> None:
-    """A change of deadlines is an update without a call that changes anything; a foreign app survives the destroy."""
+    """A change of deadlines, tests and gates is an update without a call that changes anything; a foreign app survives
+    the destroy.
+    """
     headers = {"authorization": f"Bearer {stack.environ['FLY_API_TOKEN']}"}
     made = httpx.post(
         f"{stack.platform.api_url}/v1/apps", json={"name": "rooms", "org_slug": "personal"}, headers=headers
@@ -192,7 +246,11 @@ def test_deadlines_alone_touch_no_machine_and_an_app_that_was_there_stays(stack:
     assert made.status_code == 201
     assert stack.up().returncode == 0
     before = stack.mark()
-    assert stack.up(deadlines={"verify": "9m"}).returncode == 0
+    gates = {"tests": [], "bake": "1s", "min_healthy": "1s", "approval": "manual"}
+    told = ok(stack.up(deadlines={"verify": "9m"}, **gates))
+    assert "no machine is touched" in told
+    for key in ("tests: changed", "bake: ", "min_healthy: ", "approval: ", "deadlines.verify: 5m → 9m"):
+        assert f"change: {key}" in told
     assert stack.changes_since(before) == []
     destroyed = stack.run("destroy", "--yes", "--skip-preview")
     assert destroyed.returncode == 0, destroyed.stdout

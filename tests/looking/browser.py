@@ -12,12 +12,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
+import pytest
 import stamina
 from websockets.sync.client import ClientConnection, connect
 
 from demo.local.process import bind_to_this_process
+from providers.ci import in_ci
 
 OPTIONS = (
     "--headless",
@@ -100,6 +102,13 @@ def browser(program: Path, home: Path) -> Iterator[Page]:
                     yield Page(tab)
         finally:
             os.killpg(process.pid, signal.SIGKILL)  # Debian's browser is a script, and the browser its child
+
+
+def no_browser(why: str) -> NoReturn:
+    """What becomes of a test without one: on somebody's machine it is skipped; CI, which would hide that, fails."""
+    if in_ci():
+        pytest.fail(f"no browser in CI: {why}", pytrace=False)
+    pytest.skip(f"no browser: {why}")
 
 
 def _address(process: subprocess.Popen[bytes], profile: Path, log: Path) -> str:

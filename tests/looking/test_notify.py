@@ -35,17 +35,20 @@ ENDED = Event(
 
 @dataclass
 class Receiver:
-    """Answers with ``statuses`` in turn, the last one for ever; hangs until ``open`` is set."""
+    """Answers with ``statuses`` in turn, the last one for ever; hangs behind ``patience`` messages until ``open`` is
+    set.
+    """
 
     statuses: list[int] = field(default_factory=lambda: [200])
     got: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+    patience: int = 0
     open: threading.Event = field(default_factory=threading.Event)
     url: str = ""
 
 
 @contextmanager
-def receiving(*statuses: int, hangs: bool = False) -> Iterator[Receiver]:
-    receiver = Receiver(list(statuses) or [200])
+def receiving(*statuses: int, hangs: bool = False, patience: int = 0) -> Iterator[Receiver]:
+    receiver = Receiver(list(statuses) or [200], patience=patience)
     if not hangs:
         receiver.open.set()
 
@@ -54,7 +57,8 @@ def receiving(*statuses: int, hangs: bool = False) -> Iterator[Receiver]:
             body = self.rfile.read(int(self.headers["content-length"]))
             receiver.got.append(({key.lower(): value for key, value in self.headers.items()}, body))
             status = receiver.statuses[0] if len(receiver.statuses) == 1 else receiver.statuses.pop(0)
-            receiver.open.wait(30)
+            if len(receiver.got) > receiver.patience:
+                receiver.open.wait(30)
             self.send_response(status)
             self.send_header("content-length", "0")
             self.end_headers()

@@ -10,7 +10,7 @@ import pytest
 from providers.timeline.model import Timeline
 from providers.timeline.page import render
 from tests.looking import recorded
-from tests.looking.browser import Page
+from tests.looking.browser import Page, no_browser
 
 ENDINGS = pytest.mark.parametrize("made", [recorded.success, recorded.aborted, recorded.rolled_back])
 SCHEMES = pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -111,3 +111,13 @@ def test_every_picture_has_a_name_and_every_number_is_also_in_a_table(page: Page
     rows = page.evaluate("[...document.querySelectorAll('tbody tr')].map(e => e.textContent)")
     assert len(rows) >= len(timeline.steps) + len(timeline.machines)
     assert all(any(step.name in row for row in rows) for step in timeline.steps)
+
+
+def test_without_a_browser_ci_fails_and_people_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A skip in CI is seen by nobody: whoever changes the page there would be told that all is well."""
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(pytest.fail.Exception, match="no browser in CI: none is on PATH"):
+        no_browser("none is on PATH")
+    monkeypatch.delenv("CI")
+    with pytest.raises(pytest.skip.Exception, match="no browser: none is on PATH"):
+        no_browser("none is on PATH")

@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
-from demo.local import local_platform
+from demo.local import CHECKOUT, local_platform
 from tests.bluegreen.fly_made import SERVICE, fly_metadata
 from tests.engine.test_real_engine import ok, version
 from tests.resource.lifecycle.stack import HOST, INGRESS, OURS, OwnProject
 from tests.resource.lifecycle.token_gate import TokenGate, token_gate
 
+UNFINISHED = CHECKOUT / "tests" / "state_files" / "unfinished_behind_the_commit_point.json"
 V1, V2 = "registry.fly.io/rooms:v1", "registry.fly.io/rooms:v2"
 NEWER_OUTPUTS = ("machines", "drift")
 YES = ("--yes", "--skip-preview")
@@ -52,23 +53,50 @@ def fly_deploys(stack: OwnProject) -> None:
         stack.fly("GET", f"/rooms/machines/{made['id']}/wait?state=started&timeout=60")
 
 
+def path_of(stack: OwnProject, name: str) -> str:
+    """Not from a list: an `up` has asked for some, and they are rationed."""
+    return f"/rooms/machines/{stack.machines()[name]['machine_id']}"
+
+
 def change_by_hand(stack: OwnProject, name: str, **config: Any) -> None:
     """`fly machine update`."""
-    found = next(machine for machine in stack.fly("GET", "/rooms/machines") if machine["name"] == name)
-    stack.fly("POST", f"/rooms/machines/{found['id']}", {"config": {**found["config"], **config}})
-    stack.fly("GET", f"/rooms/machines/{found['id']}/wait?state=started&timeout=60")
+    path = path_of(stack, name)
+    stack.fly("POST", path, {"config": {**stack.fly("GET", path)["config"], **config}})
+    stack.fly("GET", f"{path}/wait?state=started&timeout=60")
 
 
 def test_the_life_of_a_stack(gated: tuple[OwnProject, TokenGate]) -> None:
-    """Adopted, changed by hand, repaired, ignored, renamed, upgraded, targeted, protected, retained, destroyed."""
+    """Adopted, changed by hand and by Fly, repaired, ignored, renamed, upgraded, targeted, protected, retained,
+    destroyed.
+    """
     stack, gate = gated
     fly_deploys(stack)
+    _state_of_elsewhere(stack)
     _adopt(stack)
     _drift(stack, gate)
+    _later_fly_deploy(stack)
     _options(stack)
     _older_state(stack)
     _renames(stack)
     _ends(stack, gate)
+
+
+def _state_of_elsewhere(stack: OwnProject) -> None:
+    """A whole state file, of a deploy that failed behind its commit point, is imported as it is, and planned from."""
+    empty, before = json.loads(stack.state()), stack.mark()
+    stack.load(json.loads(UNFINISHED.read_text(encoding="utf-8")))
+    told = ok(stack.run("preview", "--diff"))
+    for text in (
+        "change: adopt: changed",
+        "change: api_url: changed",
+        "change: secret_env: -API_KEY [secret]",
+    ):
+        assert text in told
+    assert "blue 0-fly12-" in told
+    assert "green 3-" in told, "the state's own generation is known"
+    assert "another-example" not in told
+    assert stack.changes_since(before) == []
+    stack.load(empty)
 
 
 def _adopt(stack: OwnProject) -> None:
@@ -87,7 +115,8 @@ def _drift(stack: OwnProject, gate: TokenGate) -> None:
     before = stack.mark()
     assert "unchanged" in ok(stack.run("refresh", *YES))
     change_by_hand(stack, "rooms-g1-ams-1", image=V1)
-    ok(stack.run("refresh", *YES))
+    told = ok(stack.run("refresh", *YES))
+    assert "(rooms-g1-ams-1): its image is registry.fly.io/rooms:v1" in told
     assert [r["action"] for r in stack.changes_since(before)] == ["update_machine"]
     (drift,) = stack.resource()["outputs"]["drift"]
     assert "(rooms-g1-ams-1): its image is registry.fly.io/rooms:v1" in drift
@@ -97,6 +126,26 @@ def _drift(stack: OwnProject, gate: TokenGate) -> None:
     assert "why: drift: machine" in repaired
     assert set(stack.machines()) == {"rooms-g2-ams-1", "rooms-g2-iad-1", "worker-1"}
     assert old not in repaired
+
+
+def _later_fly_deploy(stack: OwnProject) -> None:
+    """`fly deploy` over our machines: an `up` is refused, and leaves them alone, until `adopt` asks for them."""
+    for name in ("rooms-g2-ams-1", "rooms-g2-iad-1"):
+        metadata = stack.fly("GET", path_of(stack, name))["config"]["metadata"] | fly_metadata(13)
+        change_by_hand(stack, name, image=V1, metadata=metadata)
+    before, machines = stack.mark(), set(stack.machines())
+    stack.args["adopt"] = False
+    refused = stack.run("up", *YES)
+    assert refused.returncode != 0
+    assert "adopt: true" in refused.stdout
+    assert [r for r in stack.changes_since(before) if not r["path"].endswith("/lease")] == []
+    assert set(stack.machines()) == machines
+    stack.args["adopt"] = True
+    told = ok(stack.run("up", "--yes"))
+    assert "why: release 2-fly13-" in told
+    assert "is taken over" in told
+    assert set(stack.machines()) == {"rooms-g3-ams-1", "rooms-g3-iad-1", "worker-1"}
+    assert version(stack)["version"] == "v2"
 
 
 def _options(stack: OwnProject) -> None:
@@ -142,14 +191,17 @@ def _renames(stack: OwnProject) -> None:
 
 
 def _ends(stack: OwnProject, gate: TokenGate) -> None:
-    """Targets alone; retained, it serves on and is found again; destroyed with a rotated token, only ours is gone."""
-    machines, ingress, before = set(stack.machines()), stack.ingress(), stack.mark()
+    """Targets alone are repaired in place; retained, it serves on and is found again; destroyed with a rotated token,
+    only ours is gone.
+    """
+    machines, ingress = set(stack.machines()), stack.ingress()
     targets = [f"--target={stack.resource(of)['urn']}" for of in (OURS, INGRESS)]
-    ok(stack.run("up", *YES, *targets, "--target-dependents", retain_on_delete=True))
+    _repair(stack, *targets, "--target-dependents", retain_on_delete=True)
+    before = stack.mark()
     ok(stack.run("destroy", *YES, retain_on_delete=True))
     assert (set(stack.machines()), stack.ingress()) == (machines, ingress)
     ok(stack.run("up", *YES))
-    assert stack.resource()["outputs"]["release"].startswith("2-")
+    assert stack.resource()["outputs"]["release"].startswith("3-")
     assert stack.changes_since(before) == []
     stack.environ["FLY_API_TOKEN"] = old = rotate(stack, gate)
     refused = stack.run("destroy", *YES)
@@ -159,3 +211,17 @@ def _ends(stack: OwnProject, gate: TokenGate) -> None:
     stack.environ["FLY_API_TOKEN"] = gate.token
     ok(stack.run("destroy", *YES))
     assert (set(stack.machines()), stack.ingress()) == ({"worker-1"}, set())
+
+
+def _repair(stack: OwnProject, *argv: str, **options: Any) -> None:
+    """A machine that somebody has cordoned is routed again: what is done to any leaves it the machine that it is."""
+    ids = {name: machine["machine_id"] for name, machine in stack.machines().items()}
+    cordoned = ids["rooms-g3-iad-1"]
+    stack.fly("POST", f"/rooms/machines/{cordoned}/cordon")
+    before = stack.mark()
+    told = ok(stack.run("up", *YES, *argv, **options))
+    assert "(rooms-g3-iad-1) is cordoned: no user reaches it" in told
+    done = [r for r in stack.changes_since(before) if not r["path"].endswith("/lease")]
+    assert ("uncordon", cordoned) in {(r["action"], r["machine_id"]) for r in done}
+    assert {r["action"] for r in done} <= {"uncordon", "set_metadata_key"}
+    assert {name: machine["machine_id"] for name, machine in stack.machines().items()} == ids

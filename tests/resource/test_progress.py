@@ -36,13 +36,13 @@ def waiting(*awaited: str, left_s: float = 250.2, machines: int = 4) -> Event:
 
 
 def test_a_wait_says_phase_step_machines_and_time_left() -> None:
-    """And what is missing of which machine."""
+    """And what is missing of which machine; first what an ordinary terminal has room for."""
     line = waiting_line(waiting("machine 1a (rooms-g2-ams-1): alive: refused"))
     assert line == (
-        f"phase 2 of 5 verify: {STEP}: 3 of 4 machines, 4m10s left, waiting for machine 1a (rooms-g2-ams-1): "
+        f"phase 2 of 5, 4m10s left, 3 of 4 machines: verify: {STEP}, waiting for machine 1a (rooms-g2-ams-1): "
         "alive: refused"
     )
-    assert waiting_line(waiting(left_s=-3.0)) == f"phase 2 of 5 verify: {STEP}, 0ms left"
+    assert waiting_line(waiting(left_s=-3.0)) == f"phase 2 of 5, 0ms left: verify: {STEP}"
     assert "(and 1 more)" in waiting_line(waiting("a", "b"))
 
 

@@ -6,6 +6,7 @@ from components import BlueGreenFlyApp, BlueGreenFlyAppArgs
 from tests.engine.many.built import Built
 
 config = pulumi.Config()
+regions = config.get_object("regions_of") or {}
 built = Built("image", config.require("image"))
 for number in range(config.require_int("count")):
     app = BlueGreenFlyApp(
@@ -13,7 +14,7 @@ for number in range(config.require_int("count")):
         BlueGreenFlyAppArgs(
             app=f"rooms-{number}",
             image=built.image,
-            regions={"ams": 1},
+            regions=regions.get(f"rooms-{number}", {"ams": 1}),
             services=config.require_object("services"),
             cutover="overlap",
             tunnel="direct",
