@@ -61,8 +61,20 @@ def all_created(scene: Scene) -> bool:
 
 def secrets_are_blues(scene: Scene) -> bool:
     marked = any(machine.secrets_of for machine in scene.of(Role.BLUE))
-    changed = scene.intent.previous_secrets and (marked or scene.intent.goal == "rollback")
+    changed = marked or (scene.intent.previous_secrets and scene.intent.goal == "rollback")
     return not changed or scene.observation.secrets_restored
+
+
+def before_a_wait(done: Done) -> Done:
+    """Asked only of a rollout in which users would wait: for machines to be built, or for people. One that finds green
+    complete, and approved, goes on with its switch.
+    """
+
+    def holds(scene: Scene) -> bool:
+        waits = not (all_created(scene) and approved(scene))
+        return not waits or scene.intent.goal != "deploy" or done(scene)
+
+    return holds
 
 
 def healthy(scene: Scene) -> Callable[[MachineSeen], bool]:
@@ -170,10 +182,15 @@ def resumed(machine: MachineSeen) -> bool:
 
 
 def commit_is_settled(scene: Scene) -> bool:
-    """A commit whose answer was lost may still land, and one of a deployment that was given up has landed: blue takes
-    the next number before it serves again.
+    """A commit whose answer was lost may still land, one of a run that was suspended too, and one of a deployment that
+    was given up has landed: blue takes the next number before it serves again.
     """
-    return not scene.blue or not (scene.observation.commit_unsure or scene.late_commit)
+    unsure = scene.observation.commit_unsure or scene.late_commit
+    return not scene.blue or (not unsure and not_contested(scene))
+
+
+def not_contested(scene: Scene) -> bool:
+    return not scene.intent.contested or scene.observation.reclaimed
 
 
 def answered_elsewhere(answer: Answer, machines: Iterable[MachineSeen]) -> str:
@@ -277,19 +294,22 @@ def cordoned_or_ended(machine: MachineSeen) -> bool:
     return machine.cordoned or machine.state not in RUNNING
 
 
-def registered_or_marked(scene: Scene) -> bool:
-    return all(machine.draining or _is_registered(scene, machine) for machine in scene.green)
+def green_is_registered_or_marked(scene: Scene) -> bool:
+    return all(machine.draining or scene.registered(machine) for machine in scene.green)
 
 
-def registered(scene: Scene) -> bool:
-    """Green was uncordoned by this run, or proven routed by an earlier one and still uncordoned. One that merely
-    shows as uncordoned may have been created away from the proxy.
-    """
-    return all(_is_registered(scene, machine) for machine in scene.green)
+def green_is_registered(scene: Scene) -> bool:
+    return all(scene.registered(machine) for machine in scene.green)
 
 
-def _is_registered(scene: Scene, machine: MachineSeen) -> bool:
-    return not machine.cordoned and (scene.proven(machine) or machine.registered)
+def is_back(scene: Scene) -> bool:
+    """What runs of blue's, and works, is routed; one that may have quiesced works again before it is."""
+    working = (m for m in scene.of(Role.DOWN) if m.state == "started" and not m.draining)
+    return all(scene.registered(machine) for machine in working)
+
+
+def none_to_start_or(done: Done) -> Done:
+    return lambda scene: each(Role.DOWN, told_to_start)(scene) or done(scene)
 
 
 def started(machine: MachineSeen) -> bool:

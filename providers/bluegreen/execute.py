@@ -131,6 +131,7 @@ class Run:
         self._must_know_all(observation)
         if lapsed:
             self._must_miss_none(observation)
+            self._must_still_end(observation)
             self.ctx.say(
                 "this run had lost its leases for a while and has them again: nobody else has been there"
             )
@@ -150,6 +151,15 @@ class Run:
         gone = {m.id for m in self._trusted.seen} - {m.id for m in now.seen} - self.ctx.destroyed
         if gone:
             raise Held(f"while this run held no lease, another one removed machine {min(gone)}")
+
+    def _must_still_end(self, now: Observation) -> None:
+        """What a destroy had taken from users stays away, unless somebody brought it back. Raises ``Held``."""
+        away = {machine.id for machine in self._trusted.seen if machine.cordoned}
+        back = [m for m in now.seen if m.id in away and not m.cordoned]
+        if back and self.scene.intent.goal == "destroy":
+            raise Held(
+                f"while this run held no lease, another one routed machine {back[0].id} ({back[0].name})"
+            )
 
     async def _perform(self, step: Step) -> None:
         if step.row.do is Do.CORDON and step.row.on is Role.BLUE and self._window_opened is None:

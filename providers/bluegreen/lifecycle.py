@@ -87,7 +87,22 @@ class Row:
         return f"{what} ({self.on})" if self.on is not Role.ALL else what
 
 
+_OWNER_BACK = tuple(
+    Row(Phase.RESTORE_OLD, do, on, when.before_a_wait(done), if_needed=True)
+    for do, on, done in (
+        # A run that was killed in the handoff window left nobody serving: whoever has to build or to ask first, and
+        # not only to go on, brings the owner back before.
+        (Do.RECLAIM, Role.ALL, when.not_contested),
+        (Do.UNCORDON, Role.DOWN, when.is_back),
+        (Do.RESUME, Role.DOWN, when.each(Role.DOWN, when.resumed)),
+        (Do.AWAIT_STOPPED, Role.DOWN, when.each(Role.DOWN, when.settled)),
+        (Do.RESTORE_SECRETS, Role.ALL, when.none_to_start_or(when.secrets_are_blues)),
+        (Do.START, Role.DOWN, when.each(Role.DOWN, when.told_to_start)),
+        (Do.AWAIT_STARTED, Role.DOWN, when.each(Role.DOWN, when.started)),
+    )
+)
 _CREATE = (
+    *_OWNER_BACK,
     Row(Phase.CREATE_NEW, Do.CREATE_APP, Role.ALL, when.app_exists),
     # What an earlier rollout left is finished first: a cluster that served before blue may run, and be routed, still.
     Row(Phase.CREATE_NEW, Do.CORDON, Role.PAST, when.each(Role.PAST, when.cordoned_or_ended)),
@@ -95,6 +110,10 @@ _CREATE = (
     Row(Phase.CREATE_NEW, Do.AWAIT_STOPPED, Role.PAST, when.each(Role.PAST, when.settled)),
     Row(Phase.CREATE_NEW, Do.DESTROY, Role.PAST, when.none_left(Role.PAST)),
     Row(Phase.CREATE_NEW, Do.DESTROY, Role.TASK, when.none_left(Role.TASK)),
+    # Under overlap a run that was killed may have routed some of it.
+    Row(
+        Phase.CREATE_NEW, Do.CORDON, Role.STRAY, when.each(Role.STRAY, when.cordoned_or_ended), if_needed=True
+    ),
     Row(Phase.CREATE_NEW, Do.DESTROY, Role.STRAY, when.none_left(Role.STRAY)),
     Row(Phase.CREATE_NEW, Do.SET_SECRETS, Role.ALL, when.secrets_are_set),
     Row(Phase.CREATE_NEW, Do.RELEASE_COMMAND, Role.ALL, when.released, gate=True),
@@ -134,12 +153,14 @@ _COMMIT = (
     Row(Phase.SWITCH_ROUTES, Do.COMMIT, Role.ALL, when.committed, commit=True),
 )
 _ROUTE = (
-    Row(Phase.SWITCH_ROUTES, Do.UNCORDON, Role.GREEN, when.registered),
+    Row(Phase.SWITCH_ROUTES, Do.UNCORDON, Role.GREEN, when.green_is_registered),
     Row(Phase.SWITCH_ROUTES, Do.PROVE_ROUTED, Role.GREEN, when.green_answers, gate=True),
 )
 _REPAIR = (
+    # Who goes back to what served before a run that may have its commit on the way comes before that commit.
+    Row(Phase.SWITCH_ROUTES, Do.RECLAIM, Role.ALL, when.not_contested, repair=True),
     # What can be routed is routed first: one machine that does not come back must not keep the others away.
-    Row(Phase.SWITCH_ROUTES, Do.UNCORDON, Role.GREEN, when.registered_or_marked, repair=True),
+    Row(Phase.SWITCH_ROUTES, Do.UNCORDON, Role.GREEN, when.green_is_registered_or_marked, repair=True),
     Row(Phase.SWITCH_ROUTES, Do.RESUME, Role.GREEN, when.each(Role.GREEN, when.resumed), repair=True),
     Row(Phase.SWITCH_ROUTES, Do.SET_SECRETS, Role.GREEN, when.secrets_are_its_own(Role.GREEN), repair=True),
     Row(Phase.SWITCH_ROUTES, Do.CREATE, Role.GREEN, when.all_created, repair=True),
@@ -153,7 +174,9 @@ _RECORD = Row(Phase.SWITCH_ROUTES, Do.MARK_SERVING, Role.GREEN, when.green_is_re
 _BAKE = Row(Phase.BAKE, Do.BAKE, Role.GREEN, when.baked, gate=True)
 _DESTROY_OTHERS = (
     # They have stopped long ago, but for one that somebody, or its host, has started again meanwhile.
-    Row(Phase.RETIRE_OLD, Do.CORDON, Role.OTHERS, when.once_owners(when.cordoned_or_ended), repair=True),
+    Row(
+        Phase.RETIRE_OLD, Do.CORDON, Role.OTHERS, when.each(Role.OTHERS, when.cordoned_or_ended), repair=True
+    ),
     Row(Phase.RETIRE_OLD, Do.STOP, Role.OTHERS, when.once_owners(when.told_to_stop), repair=True),
     Row(Phase.RETIRE_OLD, Do.AWAIT_STOPPED, Role.OTHERS, when.once_owners(when.settled), repair=True),
     Row(Phase.RETIRE_OLD, Do.DESTROY, Role.OTHERS, when.none_left(Role.OTHERS)),
@@ -187,10 +210,14 @@ _TIDY = (_RETIRE[0], *_DESTROY_OTHERS)
 # already, so an added machine may serve as soon as it is routed: its commit point is before that.
 SCALE_DOWN = (*_STOP, *_TIDY)
 SCALE = (
-    *(row for row in _CREATE if row.do not in (Do.CREATE_APP, Do.SET_SECRETS, Do.RELEASE_COMMAND)),
+    *(
+        row
+        for row in _CREATE
+        if row not in _OWNER_BACK and row.do not in (Do.CREATE_APP, Do.SET_SECRETS, Do.RELEASE_COMMAND)
+    ),
     *(row for row in _VERIFY if row.do in (Do.AWAIT_HEALTHY, Do.STAY_HEALTHY, Do.TEST)),
     Row(Phase.SWITCH_ROUTES, Do.JOIN, Role.GREEN, when.joined, commit=True),
-    *(row for row in _REPAIR if row.do is not Do.SET_SECRETS),
+    *(row for row in _REPAIR if row.do not in (Do.RECLAIM, Do.SET_SECRETS)),
     *_ROUTE,
     _RECORD,
     *SCALE_DOWN,

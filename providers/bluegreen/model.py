@@ -27,12 +27,13 @@ class Phase(StrEnum):
 
 
 class Role(StrEnum):
-    """Whose machines a step is about: the cluster that serves, the one being brought up, what given-up deployments
-    left (``stray``), clusters that served before blue (``past``), what is to go but green (``others``), short-lived
-    ones of tests (``task``), or all of it.
+    """Whose machines a step is about: the cluster that serves, those of it that an earlier run took from users
+    (``down``), the one being brought up, what given-up deployments left (``stray``), clusters that served before blue
+    (``past``), what is to go but green (``others``), short-lived ones of tests (``task``), or all of it.
     """
 
     BLUE = "blue"
+    DOWN = "blue, down"
     GREEN = "green"
     STRAY = "stray"
     OTHERS = "others"
@@ -279,7 +280,8 @@ class Observation:
     The first part is what the API and the state store show: ``tasks`` are short-lived machines, ``strangers``
     those that are not ours, ``record`` the latest commit in the store,
     ``at`` when it was looked (epoch seconds). The rest is evidence that this run gathered
-    itself: ``commit_unsure`` is a commit whose answer was lost, ``quiesced`` the machines, by id, that this run made
+    itself: ``commit_unsure`` is a commit whose answer was lost, ``reclaimed`` that the owner has taken the next number
+    in this run, ``quiesced`` the machines, by id, that this run made
     quiesce, with the mark of that drain.
     """
 
@@ -295,6 +297,7 @@ class Observation:
     owner_checked: bool = False
     rehearsed: bool = False
     commit_unsure: bool = False
+    reclaimed: bool = False
     quiesced: Mapping[str, DrainMark] = field(default_factory=dict)
     baked: bool = False
     proofs: Mapping[str, Proof] = field(default_factory=dict)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from providers.bluegreen.commits import by_rank, clusters, in_time, is_warm, newest_committed, rank
+from providers.bluegreen.conditions import RUNNING
 from providers.bluegreen.model import Cluster, Observation, Release
 from providers.bluegreen.scaling import is_of, is_whole, scale
 from providers.bluegreen.scene import Goal, Intent, lost, machine_names
@@ -26,6 +27,7 @@ def resolve(
     unknown.
     """
     current = newest_committed(observation)
+    contested = _contested(spec, observation, current)
     if goal == "destroy":
         nothing = Release(known_generation + 1, "destroy")
         return _intent(goal, spec, nothing, current, told_by=current)
@@ -36,7 +38,8 @@ def resolve(
     running = [c for c in by_rank(observation) if c == current or not is_warm(c, observation)]
     older = [cluster for cluster in running if cluster.release != green]
     unfinished = next((cluster for cluster in clusters(observation) if cluster.release == green), None)
-    return _intent(goal, spec, green, older[0] if older else None, told_by=unfinished)
+    intent = _intent(goal, spec, green, older[0] if older else None, told_by=unfinished)
+    return replace(intent, contested=contested)
 
 
 def _intent(
@@ -45,6 +48,14 @@ def _intent(
     """What began under one cutover ends under it: ``told_by`` is the cluster that records which."""
     cutover = told_by.machines[0].cutover if told_by else spec.cutover
     return Intent(goal, spec, green, blue.release if blue else None, cutover, lost=lost(blue))
+
+
+def _contested(spec: Spec, observation: Observation, current: Cluster | None) -> bool:
+    """A commit is sent only when every machine of the owner has stopped, and its release has machines by then."""
+    if current is None or spec.state_store is None or any(m.state in RUNNING for m in current.machines):
+        return False
+    others = (m for m in observation.seen if m.release != current.release and m.cutover == "handoff")
+    return any(not machine.unjoined and not rank(machine.release, observation) for machine in others)
 
 
 def _green(spec: Spec, observation: Observation, current: Cluster | None, new: Release) -> Release:

@@ -36,6 +36,8 @@ class Intent:
     release: green are its machines that are added, blue those that are ``leaving``; those that are ``kept`` (names, as
     are ``leaving``) are not touched. Its restore puts them together again as blue.
     ``disturbed``: blue was cordoned or stopped, so a restore has to prove that it answers again.
+    ``contested``: another run has stopped the owner for a release of its own, and its commit may be on the way: perhaps
+    it only sleeps. So the owner takes the next number before it serves again.
     ``previous_secrets``: blue's values of the secrets that this deployment changes (``None``: it had none of that
     name); machines read secrets when they start, so blue needs its own back before it is started again.
     ``previous_proof``: the state_proof of the last deploy, whose details no machine knows.
@@ -50,6 +52,7 @@ class Intent:
     blue: Release | None
     cutover: Cutover
     disturbed: bool = False
+    contested: bool = False
     remove_app: bool = False
     lost: frozenset[str] = frozenset()
     kept: frozenset[str] = frozenset()
@@ -133,6 +136,7 @@ class Scene:
         return {
             # A machine that had died before this run, and runs again, is drained like any other.
             Role.BLUE: tuple(m for m in self.blue if not self._over(m)),
+            Role.DOWN: tuple(m for m in self.blue if not self._over(m) and self._down(m)),
             Role.GREEN: self.green,
             Role.STRAY: tuple(m for m in going if m.unjoined or not rank(m.release, self.observation)),
             Role.PAST: tuple(m for m in going if not m.unjoined and rank(m.release, self.observation)),
@@ -140,6 +144,13 @@ class Scene:
             Role.TASK: self.observation.tasks,
             Role.ALL: self.blue + self.green + self.rest,
         }
+
+    def _down(self, machine: MachineSeen) -> bool:
+        """Taken from users by a deployment, or not given to them yet. What crashed, or people stopped, is not that."""
+        crashed = machine.exit is not None and not machine.exit.graceful
+        halted = machine.state not in ("started", "starting", "stopping")
+        taken = machine.cordoned or machine.draining is not None or machine.registered
+        return (taken and not (halted and crashed)) or not (halted or self.registered(machine))
 
     def _over(self, machine: MachineSeen) -> bool:
         """Ended before this run began: nothing is waited for. One that only slept is routed again by a restore."""
@@ -194,10 +205,15 @@ class Scene:
         adopted = machine.adopted and machine.release == self.intent.blue and not self.committed
         return (current or adopted) and not machine.touched
 
+    def registered(self, machine: MachineSeen) -> bool:
+        """It was uncordoned by this run, or proven routed by an earlier one and still uncordoned. One that merely shows
+        as uncordoned may have been created away from the proxy.
+        """
+        return not machine.cordoned and (self.proven(machine) or machine.registered)
+
     def routed(self, machine: MachineSeen) -> bool:
         """Whether users can reach it, as far as is known: running, uncordoned, and registered with the proxy."""
-        reachable = machine.state == "started" and not machine.cordoned
-        return reachable and (self.proven(machine) or machine.registered)
+        return machine.state == "started" and self.registered(machine)
 
     @property
     def owner(self) -> Release | None:

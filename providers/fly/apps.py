@@ -25,7 +25,7 @@ class Apps:
         call = Call("app.create", "POST", "/apps", safe_to_repeat=False)
         await self.api.send(call, name, body={"name": name, "org_slug": org})
 
-    async def delete(self, name: str, *, force: bool = True) -> None:
+    async def delete(self, name: str, *, force: bool = False) -> None:
         """Delete the app, by force with all that is in it; one that is gone already is fine.
 
         Not to be repeated blindly: somebody else may have made the app anew, with machines, by then.

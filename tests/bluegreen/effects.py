@@ -145,9 +145,10 @@ def join(scene: Scene, step: Step) -> Observation:
 
 
 def reclaim(scene: Scene, step: Step) -> Observation:
-    assert scene.intent.blue is not None
-    number = scene.number_of(scene.intent.release)
-    return replace(scene.observation, record=Ownership(number, scene.intent.blue), commit_unsure=False)
+    assert scene.owner is not None
+    number = scene.ownership.number + 1 if scene.ownership else 1
+    record = Ownership(number, scene.owner)
+    return replace(scene.observation, record=record, commit_unsure=False, reclaimed=True)
 
 
 def routed(machine: MachineSeen) -> MachineSeen:

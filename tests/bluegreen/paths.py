@@ -122,13 +122,28 @@ def undoing(scene: Scene) -> Scene:
 def key_of(scene: Scene) -> Hashable:
     """What the planner reads, to be compared: its mappings as what they hold."""
     intent, seen = scene.intent, scene.observation
-    who = (intent.goal, intent.cutover, intent.release, intent.blue, intent.disturbed, intent.lost)
+    who = (intent.goal, intent.cutover, intent.release, intent.blue, intent.lost)
+    how = (intent.disturbed, intent.contested)
     scaled = (intent.kept, intent.leaving)
     spec = (id(intent.spec), intent.remove_app, seen.app_exists, seen.app_created)
-    flags = (seen.released, seen.stayed_healthy, seen.owner_checked, seen.rehearsed, seen.commit_unsure)
+    flags = (seen.released, seen.stayed_healthy, seen.owner_checked, seen.rehearsed)
+    commits = (seen.commit_unsure, seen.reclaimed)
     later = (seen.baked, seen.secrets_set, seen.secrets_restored, seen.green_seen_again, seen.app_kept)
     evidence = (frozenset(seen.tests), frozenset(seen.quiesced), frozenset(seen.proofs.items()))
-    return (who, scaled, spec, flags, later, evidence, seen.answers, seen.record, seen.machines, seen.tasks)
+    return (
+        who,
+        how,
+        scaled,
+        spec,
+        flags,
+        commits,
+        later,
+        evidence,
+        seen.answers,
+        seen.record,
+        seen.machines,
+        seen.tasks,
+    )
 
 
 def told(scene: Scene) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from providers.bluegreen.commits import rank
-from providers.bluegreen.conditions import RUNNING, all_created, green_is_healthy
+from providers.bluegreen.conditions import RUNNING, all_created, green_is_healthy, not_contested
 from providers.bluegreen.lifecycle import Do
 from providers.bluegreen.model import MachineSeen, Role
 from providers.bluegreen.plan import Step
@@ -75,7 +75,7 @@ def green_is_never_taken_away_after_its_commit(scene: Scene, step: Step) -> str:
 
 def blue_comes_back_only_while_it_is_the_owner(scene: Scene, step: Step) -> str:
     """litestream 1119: two writers. Neither behind green's commit, nor while one may still land."""
-    if step.row.do not in BRINGS_BACK or step.row.on is not Role.BLUE or not step.machines:
+    if step.row.do not in BRINGS_BACK or step.row.on not in (Role.BLUE, Role.DOWN) or not step.machines:
         return ""
     if scene.committed:
         return f"{step.row.do} of blue, although {scene.ownership} is green's"
@@ -84,7 +84,7 @@ def blue_comes_back_only_while_it_is_the_owner(scene: Scene, step: Step) -> str:
 
 
 def _unsure(scene: Scene) -> bool:
-    return scene.observation.commit_unsure
+    return scene.observation.commit_unsure or not not_contested(scene)
 
 
 def blue_is_touched_only_when_all_of_green_is_verified(scene: Scene, step: Step) -> str:

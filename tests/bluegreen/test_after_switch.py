@@ -232,8 +232,9 @@ def test_with_manual_approval_green_waits_verified_and_unrouted() -> None:
 
 
 def test_without_the_approval_gate_nobody_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The negative control of approval."""
-    rows = tuple(row for row in lifecycle.HANDOFF if row.do is not Do.AWAIT_APPROVAL)
+    """The negative control of approval, and of what brings blue back before people are asked."""
+    asks = (Do.AWAIT_APPROVAL,)
+    rows = tuple(r for r in lifecycle.HANDOFF if r.do not in asks and r.phase is not Phase.RESTORE_OLD)
     monkeypatch.setattr(lifecycle, "HANDOFF", rows)
 
     async def test(kit: Kit) -> None:

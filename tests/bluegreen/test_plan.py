@@ -199,6 +199,11 @@ def test_a_restore_puts_blue_back_before_it_destroys_green() -> None:
     assert order.index((Do.PROVE_ROUTED, Role.BLUE)) < order.index((Do.DESTROY, Role.GREEN))
     drained = scene(V2, serving(V1, 1, cordoned=True, state="stopped"), cluster(V2, 2))
     undo = replace(drained, intent=restoring(drained, remove_app=False))
+    assert next_do(undo) == (
+        Do.RECLAIM,
+        Role.ALL,
+    )  # it was found drained: another run's commit may be on its way
+    undo = replace(undo, observation=replace(undo.observation, reclaimed=True))
     assert next_do(undo) == (Do.UNCORDON, Role.BLUE)
     uncordoned = undo.observation.with_machines(*(replace(m, cordoned=False) for m in undo.blue))
     assert next_do(replace(undo, observation=uncordoned)) == (Do.START, Role.BLUE)

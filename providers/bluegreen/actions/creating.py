@@ -43,16 +43,19 @@ async def set_secrets(ctx: Context, scene: Scene, step: Step) -> Observation:
     wanted: dict[str, str | None] = {n: value.get_secret_value() for n, value in ctx.spec.secret_env.items()}
     whose = scene.intent.blue if scene.intent.goal == "stay" else scene.intent.release
     observation = await _put_secrets(ctx, scene, whose, removed | wanted)
-    return replace(observation, secrets_set=True)
+    return replace(observation, secrets_set=True, secrets_restored=False)
 
 
 async def restore_secrets(ctx: Context, scene: Scene, step: Step) -> Observation:
-    """Give the app the old values again: machines read secrets when they start, and these are started next."""
-    previous = scene.intent.previous_secrets.items()
-    values = {name: value.get_secret_value() if value else None for name, value in previous}
+    """Give the app the old values again: machines read secrets when they start, and these are started next.
+
+    What today's spec has unchanged is blue's as well, and a third release may have changed it.
+    """
+    blues = {**ctx.spec.secret_env, **scene.intent.previous_secrets}
+    values = {name: value.get_secret_value() if value else None for name, value in blues.items()}
     whose = scene.intent.release if scene.intent.goal == "rollback" else scene.intent.blue
     observation = await _put_secrets(ctx, scene, whose, values)
-    return replace(observation, secrets_restored=True)
+    return replace(observation, secrets_restored=True, secrets_set=False)
 
 
 async def _put_secrets(

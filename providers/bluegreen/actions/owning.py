@@ -8,6 +8,7 @@ from dataclasses import replace
 from providers.bluegreen import journal
 from providers.bluegreen.actions.proving_outside import cannot_prove
 from providers.bluegreen.actions.together import each
+from providers.bluegreen.conditions import not_contested
 from providers.bluegreen.context import Context
 from providers.bluegreen.failures import GateFailed
 from providers.bluegreen.model import MachineSeen, Observation, Ownership, Release
@@ -80,22 +81,26 @@ async def commit(ctx: Context, scene: Scene, step: Step) -> Observation:
 
 
 async def reclaim(ctx: Context, scene: Scene, step: Step) -> Observation:
-    """Blue takes the number that green's commit, whose answer was lost, may still land under: only one of them can.
-    Where a late commit has landed already, it takes the next one.
+    """The owner takes the number that a commit may still land under, whose answer was lost or whose run sleeps: only
+    one of them can. Where a late commit has landed already, it takes the next one.
     """
-    assert scene.intent.blue is not None
-    number = scene.number_of(scene.intent.blue)
+    assert scene.owner is not None
+    number = scene.number_of(scene.owner)
     if scene.observation.commit_unsure:
         assert ctx.committing is not None
         number = ctx.committing.number
-    return await _record(ctx, scene, Ownership(number, scene.intent.blue))
+    elif not not_contested(scene):
+        assert scene.ownership is not None
+        number = scene.ownership.number + 1
+    observation = await _record(ctx, scene, Ownership(number, scene.owner))
+    return replace(observation, reclaimed=True)
 
 
 async def _record(ctx: Context, scene: Scene, owner: Ownership) -> Observation:
     """Create the record. Only a refusal says that nothing was written; after anything else the store is asked."""
     ctx.committing = owner
     try:
-        await _create(ctx, owner, scene.intent.blue)
+        await _create(ctx, owner, scene.owner)
     except (OwnerTaken, StoreRefused) as error:
         ctx.committing = None
         if isinstance(error, OwnerTaken):

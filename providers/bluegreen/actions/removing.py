@@ -10,11 +10,13 @@ from providers.bluegreen.commits import rank
 from providers.bluegreen.context import Context
 from providers.bluegreen.durations import seconds
 from providers.bluegreen.failures import NotYet
+from providers.bluegreen.journal import identify
+from providers.bluegreen.lock import Held
 from providers.bluegreen.model import GONE, MachineSeen, Observation, Warm
 from providers.bluegreen.plan import Step
 from providers.bluegreen.polling import polling
 from providers.bluegreen.scene import Scene
-from providers.fly import Ambiguous, Machine, NotFound
+from providers.fly import Ambiguous, Conflict, Invalid, Machine, NotFound, PreconditionFailed
 
 
 async def destroy(ctx: Context, scene: Scene, step: Step) -> Observation:
@@ -62,25 +64,39 @@ async def keep_warm(ctx: Context, scene: Scene, step: Step) -> Observation:
 
 
 async def delete_app(ctx: Context, scene: Scene, step: Step) -> Observation:
-    """Only an app without any machine: those that are not ours stay, and so does the app around them.
+    """Only an app without any machine: those that are not ours stay, and so does the app around them."""
+    left = await _delete_if_empty(ctx)
+    if others := [machine for machine in left if identify(machine.metadata, ctx.spec.app)]:
+        raise Held(f"another run has made machine {others[0].id} ({others[0].name}) meanwhile")
+    if left:
+        names = ", ".join(f"{machine.id} ({machine.name})" for machine in left[:5])
+        ctx.say(f"app {ctx.spec.app} stays: machines that are not ours are in it: {names}")
+        return replace(scene.observation, app_kept=True)
+    return replace(scene.observation, app_exists=False)
 
-    Before each attempt it is looked again, or a repeated call could end an app that somebody has made anew.
+
+async def _delete_if_empty(ctx: Context) -> list[Machine]:
+    """The machines that keep the app, or none, and it is gone.
+
+    Before each attempt it is looked again, or a repeated call could end an app that somebody has made anew. Between
+    look and call a run may sleep, with no lease left that tells: so Fly is first asked without force, and is to refuse.
     """
-    asked, strangers = False, list[Machine]()
+    asked = by_force = False
     async for attempt in polling():
         with attempt:
             try:
-                strangers = await ctx.machines.list()
-                if not strangers:
-                    await ctx.apps.delete(ctx.spec.app)
+                if left := await ctx.machines.list():
+                    return left
+                await ctx.apps.delete(ctx.spec.app, force=by_force)
             except NotFound:
                 if not asked:
                     raise
             except Ambiguous:
                 asked = True
                 raise NotYet from None
-    if strangers:
-        names = ", ".join(f"{machine.id} ({machine.name})" for machine in strangers[:5])
-        ctx.say(f"app {ctx.spec.app} stays: machines that are not ours are in it: {names}")
-        return replace(scene.observation, app_kept=True)
-    return replace(scene.observation, app_exists=False)
+            except (Conflict, PreconditionFailed, Invalid):
+                if by_force:
+                    raise
+                by_force = True
+                raise NotYet from None
+    return []
