@@ -73,6 +73,81 @@ async def die(kit: Kit, name: str) -> None:
     kit.scripted.acknowledged = [edit for edit in kit.scripted.acknowledged if edit not in kit.lost()]
 
 
+def at_cordon(kit: Kit, machine_id: str, answer: Callable[[], httpx.Response]) -> httpx.AsyncBaseTransport:
+    """The API, but for what it answers to the cordon of this machine."""
+    real = kit.http
+
+    class Answering(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            if request.url.path.endswith(f"{machine_id}/cordon"):
+                return answer()
+            return await real.handle_async_request(request)
+
+    return Answering()
+
+
+def refuse() -> httpx.Response:
+    return httpx.Response(403, json={"error": "no"})
+
+
+def no_answer() -> httpx.Response:
+    raise httpx.ReadTimeout("the host does not answer")
+
+
+@pytest.mark.parametrize("store", [{}, {"state_store": None}], ids=["store", "no store"])
+def test_a_dead_machine_whose_cordon_is_refused_ends_the_deploy_before_its_commit(store) -> None:
+    """Routed as it is, its host may start it behind the commit, beside green: so blue goes on, and it says why."""
+
+    async def test(kit: Kit) -> None:
+        await serve(kit, spec(image=V1, **store))
+        await die(kit, "rooms-g1-ams-1")
+        dead = machine(kit, "rooms-g1-ams-1").id
+        kit.http, real = at_cordon(kit, dead, refuse), kit.http
+        outcome = await kit.deploy(spec(image=V2, **store))
+        assert outcome.ending is Ending.ABORTED
+        assert outcome.failure is not None
+        assert f"fly machine destroy --force {dead}" in outcome.failure.reasons[0]
+        assert kit.routed() == {"rooms-g1-iad-1"}
+        assert kit.lost() == set()
+        kit.http = real
+        assert (await kit.deploy(spec(image=V2, **store))).ending is Ending.DEPLOYED
+
+    simulate(test)
+
+
+def test_a_blue_that_has_died_as_a_whole_is_cordoned_before_green_owns_the_state() -> None:
+    """Nobody is left to be drained, and its hosts may start it again while green bakes."""
+
+    async def test(kit: Kit) -> None:
+        await serve(kit, spec(image=V1))
+        for name in sorted(NAMES1):
+            await die(kit, name)
+        kit.promises.without = ("a whole cluster is routed outside the window",)
+        outcome = await kit.deploy(spec(image=V2))
+        assert outcome.ending is Ending.DEPLOYED, outcome.failure
+        cordoned = [record["n"] for record in kit.calls("cordon")]
+        commit = max(record["n"] for record in kit.history("commit"))
+        assert len(cordoned) == 2
+        assert max(cordoned) < commit
+
+    simulate(test)
+
+
+def test_a_dead_machine_on_a_host_that_does_not_answer_keeps_no_fix_away_and_is_told_of() -> None:
+    """It cannot be waited for; that it may come back routed is not kept from anybody."""
+
+    async def test(kit: Kit) -> None:
+        await serve(kit, spec(image=V1))
+        await die(kit, "rooms-g1-ams-1")
+        dead = machine(kit, "rooms-g1-ams-1").id
+        kit.http = at_cordon(kit, dead, no_answer)
+        assert (await kit.deploy(spec(image=V2))).ending is Ending.DEPLOYED
+        assert any(dead in line and "takes no cordon" in line for line in kit.said)
+        assert kit.lost() == set()
+
+    simulate(test)
+
+
 @pytest.mark.parametrize("drain", [{}, BY_REQUEST], ids=["stop", "request"])
 def test_a_dead_machine_of_blue_that_comes_back_is_drained_like_the_others(drain) -> None:
     """It was not waited for, since it had died before; started meanwhile, its new edits are saved all the same."""

@@ -322,9 +322,9 @@ GATES: tuple[Mutant, ...] = (
     Mutant(
         "adoption",
         "a sleeping machine may wake up in the window",
-        f"{BG}/actions/switching.py",
-        "(machine.lost or machine.asleep)",
-        "machine.lost",
+        f"{BG}/conditions.py",
+        "if machine not in going)",
+        "if machine not in going and not machine.asleep)",
         f"{ADOPT}::test_a_sleeping_machine_is_kept_asleep_and_removed_with_the_others",
     ),
     Mutant(
@@ -334,5 +334,21 @@ GATES: tuple[Mutant, ...] = (
         "if any(machine.differs for machine in cluster.machines):",
         "if False:",
         f"{DRIFT}::test_a_machine_changed_by_hand_is_put_right_by_a_rollout[image]",
+    ),
+    Mutant(
+        "the dead",
+        "a refused cordon of a machine that may start again is passed over",
+        f"{BG}/actions/switching.py",
+        "    except REFUSALS as refused:\n",
+        "    except REFUSALS:\n        return\n    except FlyError as refused:\n",
+        f"{LEFT}::test_a_dead_machine_whose_cordon_is_refused_ends_the_deploy_before_its_commit[store]",
+    ),
+    Mutant(
+        "the dead",
+        "a blue of which nothing lives is not cordoned",
+        f"{BG}/conditions.py",
+        "return each(Role.BLUE, cordoned)(scene) and all(m.cordoned or m.id in excused for m in dead(scene))",
+        "return each(Role.BLUE, cordoned)(scene) and excused is not None",
+        f"{LEFT}::test_a_blue_that_has_died_as_a_whole_is_cordoned_before_green_owns_the_state",
     ),
 )
