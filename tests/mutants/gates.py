@@ -367,4 +367,20 @@ GATES: tuple[Mutant, ...] = (
         "manifest.saved_at < machine.started_at:",
         f"{DRAINS}::test_a_drain_that_was_taken_back_proves_nothing_of_a_machine_that_ends_by_itself_later[signal]",
     ),
+    Mutant(
+        "bake",
+        "a rollback goes to what is left of the release before",
+        f"{BG}/deploy.py",
+        "missing = _served_before(first) - {machine.name for machine in scene.blue}",
+        "missing: set[str] = set()",
+        f"{SWITCH}::test_there_is_no_way_back_to_a_release_that_has_lost_a_machine[handoff]",
+    ),
+    Mutant(
+        "bake",
+        "a run that goes on behind a killed one takes what is left of blue for all of it",
+        f"{BG}/deploy.py",
+        "if drained else seen",
+        "if not first.committed else seen",
+        f"{SWITCH}::test_there_is_no_way_back_to_a_release_that_has_lost_a_machine[killed, and the next run]",
+    ),
 )
