@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable
 
 import anyio
@@ -9,11 +10,13 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
+from providers.bluegreen.deploy import LOOK_DEADLINE_S, Request, preview
 from providers.bluegreen.model import Phase
 from providers.bluegreen.outcome import Ending
 from providers.bluegreen.spec import Spec
 from providers.bluegreen.spec_gates import CommandProof
 from simulator import deletion, lifecycle
+from tests.bluegreen.promises import Rules
 from tests.bluegreen.virtual import V1, V2, Kit, simulate
 from tests.bluegreen.worlds import spec
 
@@ -365,3 +368,43 @@ def test_a_machine_that_somebody_removes_while_it_drains_fails_the_gate_by_name(
         assert kit.routed() == {"rooms-g1-iad-1"}
 
     simulate(test)
+
+
+class Forgetting(httpx.AsyncBaseTransport):
+    """The API, where it answers 404 for a machine that was destroyed, and not with its last state."""
+
+    def __init__(self, inner: httpx.AsyncBaseTransport) -> None:
+        self.inner = inner
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        response = await self.inner.handle_async_request(request)
+        body = json.loads(await response.aread() or b"{}")
+        if request.method == "GET" and isinstance(body, dict) and body.get("state") == "destroyed":
+            return httpx.Response(404, json={"error": "machine not found"})
+        return httpx.Response(response.status_code, json=body, headers=response.headers)
+
+
+@pytest.mark.parametrize("forgets", [False, True], ids=["its last state", "404"])
+def test_a_look_for_many_machines_that_are_gone_takes_the_time_of_one(forgets: bool) -> None:
+    """`up` was killed when blue was destroyed, so Pulumi's state still names all of it: refresh and `up` go through."""
+
+    async def test(kit: Kit) -> None:
+        many = {"regions": {"ams": 10, "iad": 10}, "cutover": "overlap", "state_store": None}
+        await kit.deploy(spec(image=V1, **many))
+        blue = frozenset(machine.id for machine in kit.machines())
+        assert (await kit.deploy(spec(image=V2, **many))).ending is Ending.DEPLOYED
+        if forgets:
+            kit.http = Forgetting(kit.http)
+        began = kit.world.clock.now()
+        asked = len(kit.calls("get_machine"))
+        async with kit.context(spec(image=V2, **many)) as ctx:
+            _, steps = await preview(ctx, Request(known_generation=1, expected=blue))
+        assert steps == []
+        assert kit.world.clock.now() - began < LOOK_DEADLINE_S / 4
+        calls = kit.calls("get_machine")[asked:]
+        assert len(calls) == len(blue) * (5 if forgets else 1)
+        assert {call["status"] for call in calls} == {200}
+        outcome = await kit.deploy(spec(image=V2, **many), expected=blue)
+        assert outcome.ending is Ending.UNCHANGED
+
+    simulate(test, rules=Rules(handoff=False))

@@ -383,4 +383,12 @@ GATES: tuple[Mutant, ...] = (
         "if not first.committed else seen",
         f"{SWITCH}::test_there_is_no_way_back_to_a_release_that_has_lost_a_machine[killed, and the next run]",
     ),
+    Mutant(
+        "looking",
+        "machines that a list lacks are asked for one after another",
+        f"{BG}/observe.py",
+        "await each_or_fail(sorted(expected - listed.keys()), lambda machine_id: _find(ctx, machine_id))",
+        "[await _find(ctx, machine_id) for machine_id in sorted(expected - listed.keys())]",
+        f"{LEFT}::test_a_look_for_many_machines_that_are_gone_takes_the_time_of_one[404]",
+    ),
 )
