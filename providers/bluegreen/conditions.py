@@ -281,6 +281,18 @@ def cordoned(machine: MachineSeen) -> bool:
     return machine.cordoned
 
 
+def dead(scene: Scene) -> tuple[MachineSeen, ...]:
+    """Blue's machines that had ended before this run began, and have not come back."""
+    going = scene.of(Role.BLUE)
+    return tuple(machine for machine in scene.blue if machine not in going)
+
+
+def blue_is_cordoned(scene: Scene) -> bool:
+    """The dead as well, which may come back routed beside green; but for those whose hosts do not answer."""
+    excused = scene.observation.excused
+    return each(Role.BLUE, cordoned)(scene) and all(m.cordoned or m.id in excused for m in dead(scene))
+
+
 def uncordoned(machine: MachineSeen) -> bool:
     return not machine.cordoned
 

@@ -23,6 +23,7 @@ from providers.bluegreen.observe import app_is_gone, look
 from providers.bluegreen.outcome import Ending, Failure, Outcome
 from providers.bluegreen.plan import PlannedStep, next_step, rollout
 from providers.bluegreen.resolve import resolve
+from providers.bluegreen.scaling import ever_had
 from providers.bluegreen.scene import Goal, Scene, restoring, rolling_back, staying
 from providers.bluegreen.spec_gates import StateProof
 
@@ -221,17 +222,35 @@ async def _settle(run: Run, first: Scene, failed: StepFailed) -> Outcome:
             run, Ending.UNKNOWN, _with(failure, "the world is not the one that this run began with")
         )
     destroyed = scene.intent.goal == "destroy" and len(scene.blue) < len(first.blue)
-    if failure.phase is Phase.BAKE and not interrupted and scene.committed and scene.blue:
-        if {m.state_store for m in scene.blue} != {m.state_store for m in scene.green}:
-            elsewhere = (
-                "no way back: the release before does not save there as far as is known, and would not see what this "
-                "one has saved"
-            )
-            return _outcome(run, Ending.UNFINISHED, _with(failure, elsewhere))
+    if failure.phase is Phase.BAKE and not interrupted and scene.committed and first.blue:
+        if blocked := _no_way_back(first, scene):
+            return _outcome(run, Ending.UNFINISHED, _with(failure, f"no way back: {blocked}"))
         return await _roll_back(run, rolling_back(scene), failure)
     if scene.committed or destroyed:
         return _outcome(run, Ending.UNFINISHED, failure)
     return await _restore(run, scene, failure)
+
+
+def _no_way_back(first: Scene, scene: Scene) -> str:
+    """Why the release before cannot take over again from a green that fails in its bake; empty where it can.
+
+    It has to be as it was: without one of its machines a region may be dark, while green serves there, if ill.
+    """
+    missing = _served_before(first) - {machine.name for machine in scene.blue}
+    if missing:
+        return f"the release before has lost {', '.join(sorted(missing))} since; what was deployed goes on serving"
+    if {m.state_store for m in scene.blue} != {m.state_store for m in scene.green}:
+        return "the release before does not save there as far as is known, and would not see what this one has saved"
+    return ""
+
+
+def _served_before(first: Scene) -> set[str]:
+    """Names of blue's machines when it was drained. A run that began behind that knows what they were made with; of
+    stateless ones some may have been taken away since then.
+    """
+    seen = {machine.name for machine in first.blue}
+    drained = first.committed and first.intent.cutover == "handoff"
+    return seen | ever_had(first.intent.spec.app, first.blue) if drained else seen
 
 
 async def _roll_back(run: Run, scene: Scene, failure: Failure) -> Outcome:

@@ -134,7 +134,7 @@ _VERIFY = (
     Row(Phase.VERIFY, Do.AWAIT_APPROVAL, Role.GREEN, when.approved, gate=True),
 )
 _STOP = (
-    Row(Phase.DRAIN_OLD, Do.CORDON, Role.BLUE, when.each(Role.BLUE, when.cordoned)),
+    Row(Phase.DRAIN_OLD, Do.CORDON, Role.BLUE, when.blue_is_cordoned),
     Row(Phase.DRAIN_OLD, Do.STOP, Role.BLUE, when.each(Role.BLUE, when.told_to_stop)),
     # One that failed or is suspended never becomes ``stopped``: it has ended, and the gates behind this judge how.
     Row(Phase.DRAIN_OLD, Do.AWAIT_STOPPED, Role.BLUE, when.each(Role.BLUE, when.settled)),

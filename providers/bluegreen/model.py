@@ -281,8 +281,8 @@ class Observation:
     those that are not ours, ``record`` the latest commit in the store,
     ``at`` when it was looked (epoch seconds). The rest is evidence that this run gathered
     itself: ``commit_unsure`` is a commit whose answer was lost, ``reclaimed`` that the owner has taken the next number
-    in this run, ``quiesced`` the machines, by id, that this run made
-    quiesce, with the mark of that drain.
+    in this run, ``quiesced`` the machines, by id, that this run made quiesce, with the mark of that drain, ``excused``
+    those that had died before it and whose hosts took no cordon.
     """
 
     app_exists: bool | Unknown = Unknown.NOT_LOOKED
@@ -299,6 +299,7 @@ class Observation:
     commit_unsure: bool = False
     reclaimed: bool = False
     quiesced: Mapping[str, DrainMark] = field(default_factory=dict)
+    excused: frozenset[str] = frozenset()
     baked: bool = False
     proofs: Mapping[str, Proof] = field(default_factory=dict)
     answers: tuple[Answer, ...] | Unknown = Unknown.NOT_LOOKED

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from providers.bluegreen import adopted
+from providers.bluegreen.actions.together import each_or_fail
 from providers.bluegreen.commits import is_settled
 from providers.bluegreen.context import Context
 from providers.bluegreen.drift import differences, users_names
@@ -46,9 +47,8 @@ async def look(ctx: Context, before: Observation | None = None) -> Observation:
         if expected or there:
             return replace(before, app_exists=Unknown.CONTRADICTED, machines=Unknown.CONTRADICTED)
         return await _with_record(ctx, replace(before, app_exists=False, machines=()))
-    for machine_id in sorted(expected - listed.keys()):
-        with contextlib.suppress(NotFound):
-            listed[machine_id] = await _get(ctx, machine_id)
+    asked = await each_or_fail(sorted(expected - listed.keys()), lambda machine_id: _find(ctx, machine_id))
+    listed |= {machine.id: machine for machine in asked if machine}
     if any(_unreadable(machine) for machine in listed.values()):
         return replace(before, app_exists=True, machines=Unknown.UNREADABLE)
     existing = [machine for machine in listed.values() if machine.state not in GONE]
@@ -117,6 +117,15 @@ async def _get(ctx: Context, machine_id: str) -> Machine:
         with attempt:
             return await ctx.machines.get(machine_id)
     raise AssertionError("the last attempt answers or raises")
+
+
+async def _find(ctx: Context, machine_id: str) -> Machine | None:
+    """``None`` once a 404 was borne long enough. Of many at once, so that all of them take the time of one: after a
+    cluster was destroyed, Pulumi's state may name all of it. Fly's limit of this call is each machine's own.
+    """
+    with contextlib.suppress(NotFound):
+        return await _get(ctx, machine_id)
+    return None
 
 
 def _see(ctx: Context, machine: Machine) -> MachineSeen | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 
 from providers.bluegreen.commits import is_retired, latest
 from providers.bluegreen.model import Cluster, MachineSeen, Observation
@@ -76,8 +77,12 @@ def _misses_none(spec: Spec, cluster: Cluster, present: set[str]) -> bool:
     """Whether every machine that it ever had is present. One that somebody removed may have held state, which only the
     next release takes over; without state nothing is missed.
     """
-    had = (machine_names(spec.app, cluster.release, dict(machine.counts)) for machine in _joined(cluster))
-    return cluster.machines[0].cutover == "overlap" or all(set(then) <= present for then in had)
+    return cluster.machines[0].cutover == "overlap" or ever_had(spec.app, _joined(cluster)) <= present
+
+
+def ever_had(app: str, joined: Iterable[MachineSeen]) -> set[str]:
+    """Names of all machines that a release had at any time, as far as those that are left of it tell."""
+    return {name for m in joined for name in machine_names(app, m.release, dict(m.counts))}
 
 
 def _in_order(machine: MachineSeen, observation: Observation) -> bool:

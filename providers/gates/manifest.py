@@ -14,6 +14,8 @@ from providers.gates.faults import shown
 
 CLOCK_SLACK_S = 2.0
 """How far the app's clock may seem from its machine's events; both are on one host."""
+EXIT_SLACK_S = 10.0
+"""How long an app that ends by itself may take to exit after its last save: it closes what is open."""
 S3_CLOCK_SLACK_S = 60.0
 """How far a machine's clock may be ahead of S3's, on hosts that have nothing to do with each other."""
 
@@ -92,8 +94,31 @@ def _at_another_time(manifest: Manifest, expected: Expected, modified: float) ->
         yield "the manifest says that it was saved after its machine had exited"
     if not machine.exited_at and saved_at > modified + S3_CLOCK_SLACK_S:
         yield "the manifest says that it was saved after it was written to the store"
-    if machine.exited_at and expected.by_stop and saved_at < machine.stop_asked_at - CLOCK_SLACK_S:
-        yield "the manifest is older than the stop: it is of a drain that was taken back"
+    if machine.exited_at and expected.by_stop:
+        yield from _before_its_end(manifest, machine)
+
+
+def _before_its_end(manifest: Manifest, machine: MachineSeen) -> Iterator[str]:
+    """Why it is not of the end of a machine that no drain has marked: a drain that was taken back leaves its manifest.
+
+    Where nobody asked the machine to stop, only its exit is known. What it saved then, by itself, is the last thing
+    that it did, and answers no request.
+    """
+    if machine.stop_asked_at:
+        if manifest.saved_at < machine.stop_asked_at - CLOCK_SLACK_S:
+            yield "the manifest is older than the stop: it is of a drain that was taken back"
+        return
+    if manifest.drain is not None or manifest.saved_at < machine.exited_at - _exits_within_s(machine):
+        yield (
+            "it ended without being asked to, and its manifest is of before: what it took since is not proven to be "
+            "saved. It is started again from what it saved last, and the next run drains it; "
+            f"`fly machine destroy {machine.id}` goes on without it"
+        )
+
+
+def _exits_within_s(machine: MachineSeen) -> float:
+    """A signal's manifest has no id: there nothing but its time tells it from one that was saved at the exit."""
+    return CLOCK_SLACK_S if machine.drain.type == "signal" else EXIT_SLACK_S
 
 
 def _wrong_keys(manifest: Manifest, prefix: str) -> Iterator[str]:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from providers.bluegreen.commits import rank
-from providers.bluegreen.conditions import RUNNING, drains_alive, green_is_healthy, marked_for_drain
+from providers.bluegreen.conditions import RUNNING, dead, drains_alive, green_is_healthy, marked_for_drain
 from providers.bluegreen.lifecycle import Do
 from providers.bluegreen.model import (
     Answer,
@@ -22,6 +22,7 @@ from providers.bluegreen.model import (
     Phase,
     Proof,
     Release,
+    Role,
     TestResult,
     Warm,
 )
@@ -112,6 +113,14 @@ def prepare_drain(scene: Scene, step: Step) -> Observation:
 def quiesce(scene: Scene, step: Step) -> Observation:
     asked = {m.id: m.draining or DrainMark("x") for m in step.machines if drains_alive(m)}
     return replace(scene.observation, quiesced={**scene.observation.quiesced, **asked})
+
+
+def cordon(scene: Scene, step: Step) -> Observation:
+    """Blue's dead are cordoned with the living."""
+    about = step.machines + (dead(scene) if step.row.on is Role.BLUE else ())
+    return scene.observation.with_machines(
+        *(replace(m, cordoned=True, registered=False) for m in about if not m.cordoned)
+    )
 
 
 def await_stopped(scene: Scene, step: Step) -> Observation:
@@ -225,7 +234,7 @@ EFFECTS: dict[Do, Effect] = {
     Do.CHECK_OWNER: check_owner,
     Do.REHEARSE: flag("rehearsed"),
     Do.PREPARE_DRAIN: prepare_drain,
-    Do.CORDON: on(lambda m: not m.cordoned, lambda m: replace(m, cordoned=True, registered=False)),
+    Do.CORDON: cordon,
     Do.QUIESCE: quiesce,
     Do.STOP: on(lambda m: m.state in RUNNING, lambda m: replace(m, state="stopping")),
     Do.AWAIT_STOPPED: await_stopped,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import anyio
 import pytest
 
@@ -11,6 +13,7 @@ from providers.bluegreen.lifecycle import Do
 from providers.bluegreen.model import Phase
 from providers.bluegreen.outcome import Ending
 from providers.bluegreen.report import outcome_text, plan_lines
+from simulator import deletion
 from tests.bluegreen.fly_made import SERVICE, call
 from tests.bluegreen.promises import Rules
 from tests.bluegreen.virtual import V1, V2, Kit, simulate
@@ -143,6 +146,59 @@ def test_a_rollback_that_cannot_prove_greens_state_leaves_green_serving() -> Non
         assert not [m.name for m in kit.machines() if "bluegreen_draining" in m.metadata]
 
     simulate(test)
+
+
+async def remove(kit: Kit, name: str) -> None:
+    """As somebody does it by hand, with force."""
+    gone = next(machine for machine in kit.machines() if machine.name == name)
+    kit.promises.excuse(gone.id)
+    gone.lease = None
+    await deletion.destroy_by_force(kit.world, gone)
+
+
+def at_bake(kit: Kit, do: Callable[[], object]) -> None:
+    """Do it when the bake begins, once."""
+    say, waiting = kit._say, [do]
+
+    def listen(line: str) -> None:
+        say(line)
+        if line.startswith("bake: watch") and waiting:
+            waiting.pop()()
+
+    kit._say = listen  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize(
+    ("cutover", "killed"),
+    [("handoff", False), ("handoff", True), ("overlap", False)],
+    ids=["handoff", "killed, and the next run", "overlap"],
+)
+def test_there_is_no_way_back_to_a_release_that_has_lost_a_machine(cutover: str, killed: bool) -> None:
+    """A region would be dark, and green gone that serves there: so green stays, and the ending says what is missing."""
+
+    async def test(kit: Kit) -> None:
+        await serve(kit, V1, cutover=cutover)
+        ill = kit.app(flap_seconds=10.0, healthy_after=0.5)
+        kit.runtime.script("rooms-g2-*", ill)
+        wanted = spec(image=V2, bake="60s", cutover=cutover)
+        if killed:
+            with anyio.CancelScope() as deployer:
+                at_bake(kit, deployer.cancel)
+                await kit.deploy(wanted)
+            await remove(kit, "rooms-g1-iad-1")
+            await pass_time(30.0)
+        else:
+            at_bake(kit, lambda: kit.world.tasks.start_soon(remove, kit, "rooms-g1-iad-1"))
+        outcome = await kit.deploy(wanted)
+        assert outcome.ending is Ending.UNFINISHED, outcome.failure
+        assert outcome.failure
+        assert "no way back: the release before has lost rooms-g1-iad-1" in outcome.failure.reasons[-1]
+        assert outcome.serving
+        assert outcome.serving.release.generation == 2
+        assert set(states(kit)) == NAMES2 | {"rooms-g1-ams-1"}
+        assert cutover == "overlap" or kit.lost() == set()
+
+    simulate(test, rules=Rules(handoff=False) if cutover == "overlap" else None)
 
 
 def test_a_cluster_that_is_kept_warm_serves_again_without_being_built() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import anyio
 import pytest
 
@@ -116,6 +118,64 @@ def test_an_outage_of_s3_during_the_drain_costs_nothing_by_request() -> None:
     async def outage(kit: Kit, boot) -> None:
         """The store fails for saves alone, so that everything before the drain goes through."""
         kit.scripted.outage = True
+
+    simulate(test)
+
+
+async def take_a_drain_back(kit: Kit, **more) -> None:
+    """What was saved cannot be read, so blue resumes; then the store is well again, and users edit."""
+    kit.store.unreadable = "rooms/"
+    outcome = await kit.deploy(spec(image=V2, **more, deadlines={"drain_old": "20s"}))
+    kit.store.unreadable = ""
+    assert outcome.ending is Ending.ABORTED, outcome.failure
+    await assert_undisturbed(kit)
+
+
+async def end_by_itself(kit: Kit, name: str, *, saves: bool) -> str:
+    """It exits with 0, as a supervisor inside of it may do: nobody has asked Fly for it. Answers its id."""
+    machine = next(machine for machine in kit.machines() if machine.name == name)
+    kit.promises.excuse(machine.id)
+    program = kit.runtime.programs[machine.id]
+    if not saves:
+        program.behaviour = replace(program.behaviour, on_stop=None)
+    program.signal("SIGTERM")
+    while str(machine.state) != "stopped":
+        await learned()
+    return str(machine.id)
+
+
+@alive
+def test_a_drain_that_was_taken_back_proves_nothing_of_a_machine_that_ends_by_itself_later(alive) -> None:
+    """What it took since the drain is gone, and the deploy says so. It serves again, and the next one goes through."""
+
+    async def test(kit: Kit) -> None:
+        await serve_v1(kit, **alive)
+        await take_a_drain_back(kit, **alive)
+        ended = await end_by_itself(kit, "rooms-g1-ams-1", saves=False)
+        outcome = await kit.deploy(spec(image=V2, **alive))
+        assert outcome.ending is Ending.ABORTED
+        assert outcome.failure
+        assert f"`fly machine destroy {ended}`" in " ".join(outcome.failure.reasons)
+        assert "without being asked" in " ".join(outcome.failure.reasons)
+        await learned()
+        assert kit.routed() == NAMES1
+        assert (await kit.deploy(spec(image=V2, **alive))).ending is Ending.DEPLOYED
+
+    simulate(test)
+
+
+@pytest.mark.parametrize("drain", [{}, BY_REQUEST, BY_SIGNAL], ids=["stop", "request", "signal"])
+def test_a_machine_that_saves_by_itself_and_ends_is_proven(drain) -> None:
+    """As apps do that end when they are idle: its last save is of its end, also behind a drain that was taken back."""
+
+    async def test(kit: Kit) -> None:
+        await serve_v1(kit, **drain)
+        if drain:
+            await take_a_drain_back(kit, **drain)
+        await end_by_itself(kit, "rooms-g1-ams-1", saves=True)
+        outcome = await kit.deploy(spec(image=V2, **drain))
+        assert outcome.ending is Ending.DEPLOYED, outcome.failure
+        assert kit.lost() == set()
 
     simulate(test)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import anyio
 import httpx
@@ -19,6 +20,7 @@ from providers.bluegreen.outcome import Ending, Outcome
 from providers.bluegreen.plan import next_step
 from providers.bluegreen.resolve import resolve
 from providers.bluegreen.scene import Scene, restoring, rolling_back, staying
+from providers.bluegreen.spec_gates import SignalDrain, StopDrain
 from providers.fly import Leases
 from providers.gates.manifest import Expected, Manifest, find_faults
 from providers.partial import DeploymentFailed
@@ -356,6 +358,31 @@ def test_what_was_saved_before_the_stop_proves_nothing_of_it(saved_at: float, ho
     who = {"release": str(machine.release), "machine_id": machine.id, "instance_id": "01A"}
     manifest = Manifest(version=1, started_at=1_000.5, saved_at=saved_at, objects=[], **who)
     assert holds is not any(find_faults(manifest, Expected(machine, ""), modified=saved_at))
+
+
+UNASKED = [
+    ({"saved_at": 1_005.0}, True),
+    ({"saved_at": 1_005.0, "drain": "x"}, False),
+    ({"saved_at": 1_001.0}, False),
+    ({"saved_at": 1_005.0, "by": SignalDrain(type="signal")}, False),
+    ({"saved_at": 1_011.0, "by": SignalDrain(type="signal")}, True),
+]
+
+
+@pytest.mark.parametrize(
+    ("told", "holds"), UNASKED, ids=["at its exit", "request", "old", "signal", "by itself"]
+)
+def test_what_a_machine_saved_before_it_ended_unasked_proves_nothing(
+    told: dict[str, Any], holds: bool
+) -> None:
+    """Nobody asked it to stop, so its exit counts: a manifest of before may be of a drain that was taken back."""
+    drain = told.get("by", StopDrain())
+    boot = {"started_at": 1_000.0, "exited_at": 1_012.0, "drain": drain}
+    machine = cluster(SPEC1, 1, state="stopped", instance_id="01A", **boot)[0]
+    who = {"release": str(machine.release), "machine_id": machine.id, "instance_id": "01A"}
+    known = {"version": 1, "started_at": 1_000.5, "objects": [], **who, **told}
+    manifest = Manifest.model_validate({key: value for key, value in known.items() if key != "by"})
+    assert holds is not any(find_faults(manifest, Expected(machine, ""), modified=manifest.saved_at))
 
 
 def scene_of_a_restore(goal: str) -> Scene:

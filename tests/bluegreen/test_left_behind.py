@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable
 
 import anyio
@@ -9,11 +10,13 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
+from providers.bluegreen.deploy import LOOK_DEADLINE_S, Request, preview
 from providers.bluegreen.model import Phase
 from providers.bluegreen.outcome import Ending
 from providers.bluegreen.spec import Spec
 from providers.bluegreen.spec_gates import CommandProof
 from simulator import deletion, lifecycle
+from tests.bluegreen.promises import Rules
 from tests.bluegreen.virtual import V1, V2, Kit, simulate
 from tests.bluegreen.worlds import spec
 
@@ -71,6 +74,81 @@ async def die(kit: Kit, name: str) -> None:
         await pass_time(1.0)
     kit.runtime.script(name, kit.app())
     kit.scripted.acknowledged = [edit for edit in kit.scripted.acknowledged if edit not in kit.lost()]
+
+
+def at_cordon(kit: Kit, machine_id: str, answer: Callable[[], httpx.Response]) -> httpx.AsyncBaseTransport:
+    """The API, but for what it answers to the cordon of this machine."""
+    real = kit.http
+
+    class Answering(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            if request.url.path.endswith(f"{machine_id}/cordon"):
+                return answer()
+            return await real.handle_async_request(request)
+
+    return Answering()
+
+
+def refuse() -> httpx.Response:
+    return httpx.Response(403, json={"error": "no"})
+
+
+def no_answer() -> httpx.Response:
+    raise httpx.ReadTimeout("the host does not answer")
+
+
+@pytest.mark.parametrize("store", [{}, {"state_store": None}], ids=["store", "no store"])
+def test_a_dead_machine_whose_cordon_is_refused_ends_the_deploy_before_its_commit(store) -> None:
+    """Routed as it is, its host may start it behind the commit, beside green: so blue goes on, and it says why."""
+
+    async def test(kit: Kit) -> None:
+        await serve(kit, spec(image=V1, **store))
+        await die(kit, "rooms-g1-ams-1")
+        dead = machine(kit, "rooms-g1-ams-1").id
+        kit.http, real = at_cordon(kit, dead, refuse), kit.http
+        outcome = await kit.deploy(spec(image=V2, **store))
+        assert outcome.ending is Ending.ABORTED
+        assert outcome.failure is not None
+        assert f"fly machine destroy --force {dead}" in outcome.failure.reasons[0]
+        assert kit.routed() == {"rooms-g1-iad-1"}
+        assert kit.lost() == set()
+        kit.http = real
+        assert (await kit.deploy(spec(image=V2, **store))).ending is Ending.DEPLOYED
+
+    simulate(test)
+
+
+def test_a_blue_that_has_died_as_a_whole_is_cordoned_before_green_owns_the_state() -> None:
+    """Nobody is left to be drained, and its hosts may start it again while green bakes."""
+
+    async def test(kit: Kit) -> None:
+        await serve(kit, spec(image=V1))
+        for name in sorted(NAMES1):
+            await die(kit, name)
+        kit.promises.without = ("a whole cluster is routed outside the window",)
+        outcome = await kit.deploy(spec(image=V2))
+        assert outcome.ending is Ending.DEPLOYED, outcome.failure
+        cordoned = [record["n"] for record in kit.calls("cordon")]
+        commit = max(record["n"] for record in kit.history("commit"))
+        assert len(cordoned) == 2
+        assert max(cordoned) < commit
+
+    simulate(test)
+
+
+def test_a_dead_machine_on_a_host_that_does_not_answer_keeps_no_fix_away_and_is_told_of() -> None:
+    """It cannot be waited for; that it may come back routed is not kept from anybody."""
+
+    async def test(kit: Kit) -> None:
+        await serve(kit, spec(image=V1))
+        await die(kit, "rooms-g1-ams-1")
+        dead = machine(kit, "rooms-g1-ams-1").id
+        kit.http = at_cordon(kit, dead, no_answer)
+        assert (await kit.deploy(spec(image=V2))).ending is Ending.DEPLOYED
+        assert any(dead in line and "takes no cordon" in line for line in kit.said)
+        assert kit.lost() == set()
+
+    simulate(test)
 
 
 @pytest.mark.parametrize("drain", [{}, BY_REQUEST], ids=["stop", "request"])
@@ -290,3 +368,43 @@ def test_a_machine_that_somebody_removes_while_it_drains_fails_the_gate_by_name(
         assert kit.routed() == {"rooms-g1-iad-1"}
 
     simulate(test)
+
+
+class Forgetting(httpx.AsyncBaseTransport):
+    """The API, where it answers 404 for a machine that was destroyed, and not with its last state."""
+
+    def __init__(self, inner: httpx.AsyncBaseTransport) -> None:
+        self.inner = inner
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        response = await self.inner.handle_async_request(request)
+        body = json.loads(await response.aread() or b"{}")
+        if request.method == "GET" and isinstance(body, dict) and body.get("state") == "destroyed":
+            return httpx.Response(404, json={"error": "machine not found"})
+        return httpx.Response(response.status_code, json=body, headers=response.headers)
+
+
+@pytest.mark.parametrize("forgets", [False, True], ids=["its last state", "404"])
+def test_a_look_for_many_machines_that_are_gone_takes_the_time_of_one(forgets: bool) -> None:
+    """`up` was killed when blue was destroyed, so Pulumi's state still names all of it: refresh and `up` go through."""
+
+    async def test(kit: Kit) -> None:
+        many = {"regions": {"ams": 10, "iad": 10}, "cutover": "overlap", "state_store": None}
+        await kit.deploy(spec(image=V1, **many))
+        blue = frozenset(machine.id for machine in kit.machines())
+        assert (await kit.deploy(spec(image=V2, **many))).ending is Ending.DEPLOYED
+        if forgets:
+            kit.http = Forgetting(kit.http)
+        began = kit.world.clock.now()
+        asked = len(kit.calls("get_machine"))
+        async with kit.context(spec(image=V2, **many)) as ctx:
+            _, steps = await preview(ctx, Request(known_generation=1, expected=blue))
+        assert steps == []
+        assert kit.world.clock.now() - began < LOOK_DEADLINE_S / 4
+        calls = kit.calls("get_machine")[asked:]
+        assert len(calls) == len(blue) * (5 if forgets else 1)
+        assert {call["status"] for call in calls} == {200}
+        outcome = await kit.deploy(spec(image=V2, **many), expected=blue)
+        assert outcome.ending is Ending.UNCHANGED
+
+    simulate(test, rules=Rules(handoff=False))

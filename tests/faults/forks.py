@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from typing import Any
 
 from tests.faults.calls import Call
 
+LONGEST_S = 120.0
+"""Many times what the slowest scenario takes."""
 Key = tuple[Call, str]
 """A cell: the call that it happens at, and its column's heading."""
 
@@ -60,11 +63,24 @@ class Forks:
             pid = os.fork()
         if pid == 0:
             os.close(readable)
+            _end_after(LONGEST_S)
             self.mine, self._answer = scenario, writable
             return True
         os.close(writable)
         with os.fdopen(readable) as answer:
             text = answer.read()
-        os.waitpid(pid, 0)
-        self.told[key] = Told(**json.loads(text)) if text else Told(broken="its process told nothing")
+        _, status = os.waitpid(pid, 0)
+        self.told[key] = Told(**json.loads(text)) if text else Told(broken=_silent(status))
         return False
+
+
+def _end_after(seconds: float) -> None:
+    """Nothing handles it, whatever the test run has set up: a process that hangs, even one that spins, is ended."""
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+
+
+def _silent(status: int) -> str:
+    if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGALRM:
+        return f"its process did not end within {LONGEST_S:g} s"
+    return "its process told nothing"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 
 import pytest
 
-from tests.faults import scenario
+from tests.faults import forks, scenario
 from tests.faults.calls import FIRST_LOOK, Call
 from tests.faults.network import FAULTS, Strike
 from tests.faults.scenario import DESTROY, play_all
@@ -40,6 +41,19 @@ def test_a_process_that_ends_without_a_word_is_broken(monkeypatch: pytest.Monkey
     monkeypatch.setattr(scenario, "settle", dies)
     (told,) = play_all(DESTROY, {(LOOK, ""): STRIKE}).values()
     assert told.broken == "its process told nothing"
+
+
+def test_a_process_that_hangs_is_ended_and_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It keeps no run waiting for ever, and is told of by what it did."""
+
+    async def hangs(*_: object) -> None:
+        while True:
+            signal.pause()
+
+    monkeypatch.setattr(scenario, "settle", hangs)
+    monkeypatch.setattr(forks, "LONGEST_S", 0.1)
+    (told,) = play_all(DESTROY, {(LOOK, ""): STRIKE}).values()
+    assert told.broken == "its process did not end within 0.1 s"
 
 
 def test_a_call_that_is_never_made_is_broken() -> None:

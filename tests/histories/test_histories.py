@@ -47,23 +47,31 @@ def test_every_promise_holds_in_random_histories(part: int, figures: Figures) ->
 
 
 def played_or_told(script: Script) -> Counter[str]:
-    """The figures of one history. A failure carries the text that plays it again, without most of what it needs not."""
+    """The figures of one history. A failure carries the text that plays it again, without most of what it needs not.
+
+    A broken promise is one, and so is whatever the product lets out: that breaks no promise by its name.
+    """
     try:
         return play(script).figures
-    except AssertionError as error:
-        kind = kind_of(str(error))
+    except Exception as error:
+        kind = kind_of(told(error))
         short = shorter(script, lambda other: kind_of(failure_of(other)) == kind)
         error.add_note(f"\nThis plays it again:\n\n{as_text(short)}")
         raise
 
 
 def failure_of(script: Script) -> str:
-    """Why a promise is broken, if one is."""
+    """Why it fails, if it does."""
     try:
         play(script)
-    except AssertionError as error:
-        return str(error)
+    except Exception as error:  # noqa: BLE001 - as it is told, it is compared
+        return told(error)
     return ""
+
+
+def told(error: Exception) -> str:
+    """Its kind and its words: an exception may have none."""
+    return f"{type(error).__name__}: {error}"
 
 
 def kind_of(failure: str) -> str:

@@ -109,6 +109,24 @@ def test_a_failure_carries_the_text_that_replays_it(monkeypatch: pytest.MonkeyPa
         play(script_of(file))
 
 
+def test_any_exception_carries_the_text_that_replays_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The product may let out what is no broken promise: that is replayed as well, and made shorter by its own kind."""
+    monkeypatch.setattr("providers.bluegreen.deploy.resolve", _broken)
+    with pytest.raises(KeyError) as failed:
+        played_or_told(EVERYTHING)
+    file = tmp_path / "test_again.py"
+    file.write_text("".join(failed.value.__notes__).partition("plays it again:\n\n")[2])
+    assert len(script_of(file).steps) < len(EVERYTHING.steps)
+    with pytest.raises(KeyError):
+        play(script_of(file))
+
+
+def _broken(*_: object, **__: object) -> None:
+    raise KeyError
+
+
 def _lose_every_edit(monkeypatch: pytest.MonkeyPatch) -> None:
     """An app that says that it has saved, and has not."""
     monkeypatch.setattr("tests.bluegreen.scripted_app.ScriptedApp._save", lambda *_: None)

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import replace
 
 import anyio
 
 from providers.bluegreen import journal
 from providers.bluegreen.actions.together import each, each_or_fail
-from providers.bluegreen.conditions import answered_elsewhere
+from providers.bluegreen.conditions import answered_elsewhere, dead
 from providers.bluegreen.context import Context
-from providers.bluegreen.failures import NotYet
+from providers.bluegreen.failures import GateFailed, NotYet
 from providers.bluegreen.model import Answer, MachineSeen, Observation, Ownership, Role
 from providers.bluegreen.observe import look_again
 from providers.bluegreen.plan import Step
 from providers.bluegreen.polling import polling
 from providers.bluegreen.scene import Scene
-from providers.fly import FlyError
+from providers.fly import FlyError, Forbidden, Invalid, NotFound, PreconditionFailed, Unauthorized
 
 CORDON_DEAD_WITHIN_S = 2.0
+REFUSALS = (Unauthorized, Forbidden, NotFound, Invalid, PreconditionFailed)
+"""Fly's own word that it does not do it: it has answered, so what it says of the machine is of now."""
 PATIENCE = 2
 """How many answers of another region's machine are the proxy's delay, before the machines themselves are looked at."""
 
@@ -32,19 +33,45 @@ async def cordon(ctx: Context, scene: Scene, step: Step) -> Observation:
         ctx.registered.discard(machine.id)
         return replace(machine, cordoned=True)
 
-    routed = [machine for machine in step.machines if not machine.cordoned]
-    cordoned = await each(routed, one)
+    seen = scene.observation
     if step.row.on is Role.BLUE:
-        await _cordon_the_dead(ctx, scene)
-    return scene.observation.with_machines(*cordoned)
+        seen = await _cordon_the_dead(ctx, scene)  # first: a refusal costs the living nothing
+    routed = [machine for machine in step.machines if not machine.cordoned]
+    return seen.with_machines(*await each(routed, one))
 
 
-async def _cordon_the_dead(ctx: Context, scene: Scene) -> None:
-    """Blue's machines that died before this run must not serve if they come back. Their hosts may not even answer."""
-    for machine in scene.blue:
-        if machine.id in scene.intent.lost and (machine.lost or machine.asleep) and not machine.cordoned:
-            with anyio.move_on_after(CORDON_DEAD_WITHIN_S), contextlib.suppress(FlyError):
-                await ctx.machines.cordon(machine.id)
+async def _cordon_the_dead(ctx: Context, scene: Scene) -> Observation:
+    """Blue's machines that died before this run must not serve if they come back.
+
+    A host that does not answer is an excuse, and is said: it cannot be waited for. A refusal is none: the host is
+    there, and may start the machine, routed as it is, beside green.
+    """
+
+    async def one(machine: MachineSeen) -> MachineSeen:
+        with anyio.move_on_after(CORDON_DEAD_WITHIN_S) as patience:
+            await _cordon_dead(ctx, machine)
+        if not patience.cancelled_caught:
+            return replace(machine, cordoned=True)
+        ctx.say(
+            f"machine {machine.id} ({machine.name}) died before this began and takes no cordon "
+            f"({ctx.api.last_error or 'no answer'}): if its host comes back, it may start routed, until it is destroyed"
+        )
+        return machine
+
+    open_ = [machine for machine in dead(scene) if not machine.cordoned]
+    asked = await each(open_, one)
+    excused = scene.observation.excused | {machine.id for machine in asked if not machine.cordoned}
+    return replace(scene.observation, excused=excused).with_machines(*asked)
+
+
+async def _cordon_dead(ctx: Context, machine: MachineSeen) -> None:
+    try:
+        await ctx.machines.cordon(machine.id)
+    except REFUSALS as refused:
+        raise GateFailed(
+            f"machine {machine.id} ({machine.name}) had ended before this began, and cannot be kept from serving if it "
+            f"starts again: {refused}. If it is not needed, `fly machine destroy --force {machine.id}` removes it"
+        ) from None
 
 
 async def uncordon(ctx: Context, scene: Scene, step: Step) -> Observation:
