@@ -179,12 +179,11 @@ def test_a_commit_of_a_run_that_sleeps_lands_nowhere(drain: str) -> None:
             kit.view = None
             await pass_time(30.0)
             back = await kit.deploy(first)
-            assert back.ending is Ending.DEPLOYED, back.failure
-            assert back.serving
-            blue = str(back.serving.release)
-            assert owners(kit) == [blue, blue]
             kit.edit_everywhere()
             slow.awake.set()
+        assert back.ending is Ending.DEPLOYED, back.failure
+        assert back.serving
+        blue = str(back.serving.release)
         assert [end.ending for end in ends] == [Ending.TAKEN_OVER]
         assert owners(kit) == [blue, blue]
         await nothing_to_do(kit, first)

@@ -223,7 +223,7 @@ INCIDENTS: tuple[Mutant, ...] = (
         "16",
         "blue serves again while green's commit may land",
         f"{BG}/conditions.py",
-        "return not scene.blue or not (scene.observation.commit_unsure or scene.late_commit)",
+        "return not scene.blue or (not unsure and not_contested(scene))",
         "return True",
         f"{COMMIT}::test_a_commit_that_may_yet_land_is_fenced_before_blue_serves_again",
     ),
