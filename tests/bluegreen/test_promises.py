@@ -123,6 +123,17 @@ def test_a_record_that_breaks_a_promise_is_named(name: str) -> None:
         promises.check()
 
 
+@pytest.mark.parametrize("mark", [{"serving": "2"}, {"owner": f"2 {GREEN}"}], ids=min)
+def test_a_mark_on_a_machine_is_a_commit_where_no_store_has_one(mark: Record) -> None:
+    """Clusters that overlap, and those without a store, are committed so: what it names stays."""
+    promises = Promises(Rules(handoff=False))
+    promises.begin(machines=2)
+    marked, gone = machine("iad2", GREEN, **UP), machine("ams2", GREEN, state="destroying")
+    promises.read_all([*VERIFIED, marked | mark, marked | mark, machine("ams1", cordoned=True) | UP, gone])
+    with pytest.raises(Broken, match="green stays after its commit: ams2 owns the state"):
+        promises.check()
+
+
 @pytest.mark.parametrize("name", STEPS)
 def test_a_world_that_keeps_a_promise_is_let_be(name: str) -> None:
     """The nearest world that keeps the promise breaks none at all."""

@@ -79,12 +79,16 @@ def nothing_is_destroyed_while_it_is_routed(told: Told, record: Record) -> str:
 
 
 def green_stays_after_its_commit(told: Told, record: Record) -> str:
-    """Until another release owns the state, or all of it is to go; what was added and never routed may go."""
-    if not _ends(told, record) or told.goal == "destroy" or not told.owners:
+    """Until another release is committed, or all of it is to go; what was added and never routed may go, and what a
+    cluster that keeps no state does not need any more.
+    """
+    if not _ends(told, record) or told.goal == "destroy" or not told.commits:
         return ""
-    if record["machine_id"] in told.joining:
+    if record["machine_id"] in told.joining | told.leaving:
         return ""
-    return f"{record['name']} owns the state and is destroyed" if record["release"] == told.owners[-1] else ""
+    return (
+        f"{record['name']} owns the state and is destroyed" if record["release"] == told.commits[-1] else ""
+    )
 
 
 def _ends(told: Told, record: Record) -> bool:
