@@ -59,6 +59,14 @@ BREAKS: dict[str, list[Record]] = {
         machine("ams1", **CORDONED),
     ],
     "a whole cluster is routed outside the window": [*SERVING, routes("ams1")],
+    "a window is closed before anything is created": [
+        *SERVING,
+        commit(BLUE),
+        *cluster(GREEN),
+        machine("ams1", **CORDONED),
+        routes("iad1"),
+        machine("ams3", OTHER),
+    ],
     "one cluster accepts edits": [
         *VERIFIED,
         app("ams1", "serving"),
@@ -84,6 +92,16 @@ KEEPS: dict[str, list[Record]] = {
     "one cluster is routed": [*VERIFIED, *cluster(BLUE, **CORDONED), routes(), routes("ams2", "iad2")],
     "the window opens when green is verified": [*VERIFIED, machine("ams1", **CORDONED)],
     "a whole cluster is routed outside the window": [*VERIFIED, machine("iad1", **CORDONED), routes("ams1")],
+    "a window is closed before anything is created": [
+        *SERVING,
+        commit(BLUE),
+        *cluster(GREEN),
+        machine("ams1", **CORDONED),
+        routes("iad1"),
+        machine("ams1", **UP),
+        routes("ams1", "iad1"),
+        machine("ams3", OTHER),
+    ],
     "one cluster accepts edits": [
         *VERIFIED,
         app("ams1", "serving"),
