@@ -35,7 +35,13 @@ ENDS_S = 200.0
 SERVED = (Start(FIRST, "v1"), Pass(30.0), Edit(), Boots("slow"))
 """Slow machines make an update last long enough that its leases are renewed before it ends."""
 OTHERS: tuple[Wants, ...] = ("v2", "v3", "destroy")
-LATE: list[tuple[Wants, Wants]] = [("v2", "v2"), ("v2", "v1"), ("v2", "destroy"), ("destroy", "v3")]
+LATE: list[tuple[Wants, Wants]] = [
+    ("v2", "v2"),
+    ("v2", "v1"),
+    ("v2", "destroy"),
+    ("destroy", "v1"),
+    ("destroy", "v3"),
+]
 """What is begun, and what another one does meanwhile: the same, what was there before, another, or away with all."""
 GONE = "if that is so, `pulumi refresh` will see it"
 """All was destroyed before the destroy fell asleep: its own state says so only at its end, and who comes is refused."""
