@@ -122,6 +122,8 @@ class World:
             name=machine.name,
             region=machine.region,
             release=machine.metadata.get("bluegreen_release", ""),
+            serving=machine.metadata.get("bluegreen_serving", ""),
+            owner=machine.metadata.get("bluegreen_owner", ""),
             state=machine.state,
             cordoned=machine.cordoned or not machine.registered,
             registered=machine.registered,

@@ -340,5 +340,5 @@ def _outcome(run: Run, ending: Ending, failure: Failure | None = None) -> Outcom
         app_created=scene.observation.app_created or any(machine.app_created for machine in scene.green),
         left=len(scene.observation.seen),
         machines=scene.owners,
-        next_command="pulumi destroy" if scene.intent.goal == "destroy" else "pulumi up",
+        next_command="pulumi destroy" if run.goal == "destroy" else "pulumi up",
     )

@@ -45,11 +45,12 @@ class Run:
     """One run of the loop: the last scene it knew, and its clock readings (seconds).
 
     ``_trusted``: the last observation between two steps at which this run held its leases, so that nobody else had
-    changed anything until then.
+    changed anything until then. ``goal``: what was asked for; the scene's intent may be the way back from it by now.
     """
 
     ctx: Context
     scene: Scene
+    goal: str = field(init=False)
     phases: list[PhaseTime] = field(default_factory=list)
     window_s: float | None = None
     _telling: Telling = field(init=False)
@@ -61,6 +62,7 @@ class Run:
     _known: frozenset[Release] = frozenset()
 
     def __post_init__(self) -> None:
+        self.goal = self.scene.intent.goal
         self._telling = Telling(self.ctx)
         self._trusted = self.scene.observation
         self._known = frozenset(m.release for m in self.scene.observation.seen) | {self.scene.intent.release}

@@ -59,6 +59,14 @@ BREAKS: dict[str, list[Record]] = {
         machine("ams1", **CORDONED),
     ],
     "a whole cluster is routed outside the window": [*SERVING, routes("ams1")],
+    "a window is closed before anything is created": [
+        *SERVING,
+        commit(BLUE),
+        *cluster(GREEN),
+        machine("ams1", **CORDONED),
+        routes("iad1"),
+        machine("ams3", OTHER),
+    ],
     "one cluster accepts edits": [
         *VERIFIED,
         app("ams1", "serving"),
@@ -84,6 +92,16 @@ KEEPS: dict[str, list[Record]] = {
     "one cluster is routed": [*VERIFIED, *cluster(BLUE, **CORDONED), routes(), routes("ams2", "iad2")],
     "the window opens when green is verified": [*VERIFIED, machine("ams1", **CORDONED)],
     "a whole cluster is routed outside the window": [*VERIFIED, machine("iad1", **CORDONED), routes("ams1")],
+    "a window is closed before anything is created": [
+        *SERVING,
+        commit(BLUE),
+        *cluster(GREEN),
+        machine("ams1", **CORDONED),
+        routes("iad1"),
+        machine("ams1", **UP),
+        routes("ams1", "iad1"),
+        machine("ams3", OTHER),
+    ],
     "one cluster accepts edits": [
         *VERIFIED,
         app("ams1", "serving"),
@@ -120,6 +138,17 @@ def test_a_record_that_breaks_a_promise_is_named(name: str) -> None:
     promises.check()
     promises.read(BREAKS[name][-1])
     with pytest.raises(Broken, match=f"(?m)^{name}: "):
+        promises.check()
+
+
+@pytest.mark.parametrize("mark", [{"serving": "2"}, {"owner": f"2 {GREEN}"}], ids=min)
+def test_a_mark_on_a_machine_is_a_commit_where_no_store_has_one(mark: Record) -> None:
+    """Clusters that overlap, and those without a store, are committed so: what it names stays."""
+    promises = Promises(Rules(handoff=False))
+    promises.begin(machines=2)
+    marked, gone = machine("iad2", GREEN, **UP), machine("ams2", GREEN, state="destroying")
+    promises.read_all([*VERIFIED, marked | mark, marked | mark, machine("ams1", cordoned=True) | UP, gone])
+    with pytest.raises(Broken, match="green stays after its commit: ams2 owns the state"):
         promises.check()
 
 

@@ -12,8 +12,8 @@ from tests.bluegreen.promises import ENDINGS, STEPS
 from tests.bluegreen.test_plan_exhaustive import CUTOVERS, every_world
 from tests.crash.test_pulumi_killed import OF_A_HOST, ORPHANS
 from tests.faults import test_machines
-from tests.faults.network import FAULTS
-from tests.faults.sections import FEW, NOT_OF_IT
+from tests.faults.network import FAULTS, PLAYED
+from tests.faults.sections import LASTING, NOT_OF_IT
 from tests.faults.table import read
 from tests.histories import test_histories
 from tests.mutants.planted import MUTANTS
@@ -53,8 +53,9 @@ COUNTED: dict[tuple[str, str], Callable[[], int]] = {
     (README, "and # of `pulumi` end"): kills_of_pulumi,
     (README, "# planted bugs"): lambda: len(MUTANTS),
     (README, "# random steps"): lambda: test_histories.STEPS,
-    (MEASURED, "× # faults once"): lambda: len(FAULTS),
-    (MEASURED, "faults once, # of them"): lambda: len(FEW),
+    (MEASURED, "× # faults,"): lambda: len(FAULTS),
+    (MEASURED, "faults, # of which"): lambda: len(PLAYED),
+    (MEASURED, "tell apart, and # of them"): lambda: len(LASTING),
     (MEASURED, "# calls,"): lambda: len(rows()),
     (MEASURED, "# scenarios,"): scenarios,
     (MEASURED, "# promises checked"): lambda: len(STEPS) + len(ENDINGS),

@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import httpx
 
@@ -19,6 +20,9 @@ FIRST_LOOK = "first look"
 PHASES = frozenset(Phase)
 SECOND_REGION = "-iad-"
 FURTHER_CALLS = 2
+Kind = Literal["read", "wait", "write"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+"""What a call is, as far as its faults differ: to a wait 408 is an answer."""
 READS = frozenset({"GET", "read", "head", "list"})
 
 
@@ -37,6 +41,12 @@ class Call:
     @property
     def reads(self) -> bool:
         return self.method in READS
+
+    @property
+    def kind(self) -> Kind:
+        if self.what.endswith("/wait"):
+            return "wait"
+        return "read" if self.reads else "write"
 
     @property
     def repeats_another(self) -> bool:

@@ -9,29 +9,32 @@ import anyio
 import httpx
 
 from tests.bluegreen.virtual import Kit
-from tests.faults.calls import Call, Namer
+from tests.faults.calls import KINDS, Call, Kind, Namer
 from tests.faults.forks import Forks
 
 HOST = "fly.test"
 READ_TIMEOUT_S = 30.0
 
 
+ALL: frozenset[Kind] = frozenset(KINDS)
+LOOKS: frozenset[Kind] = frozenset({"read", "wait"})
+NOWHERE: frozenset[Kind] = frozenset()
+
+
 @dataclass(frozen=True)
 class Fault:
     """What a call meets. ``applied``: the API has done it. ``answer`` makes of the API's own answer (``None`` where it
-    was not asked) what arrives, or raises. ``of``: which calls it makes sense for. ``short``: its column's heading.
-    ``lies``: it says that a call was done that was not.
+    was not asked) what arrives, or raises. ``of``: which calls it is played at; at others it makes no sense, or the
+    client makes the same of it as of one that is played there (tests/faults/test_columns.py). ``short``: its column's
+    heading. ``lies``: it says that a call was done that was not.
     """
 
     short: str
     name: str
     answer: Callable[[httpx.Request, httpx.Response | None], httpx.Response]
     applied: bool = False
-    of: str = "reads and writes"
+    of: frozenset[Kind] = ALL
     lies: bool = False
-
-    def fits(self, call: Call) -> bool:
-        return ("reads" if call.reads else "writes") in self.of
 
 
 Answer = Callable[[httpx.Request, httpx.Response | None], httpx.Response]
@@ -69,23 +72,25 @@ def _wrongly_typed(request: httpx.Request, real: httpx.Response | None) -> httpx
 
 FAULTS = (
     Fault("500", "500", _status(500)),
-    Fault("500+", "500, applied", _status(500), applied=True, of="writes"),
-    Fault("408", "408", _status(408)),
-    Fault("408+", "408, applied", _status(408), applied=True, of="writes"),
+    Fault("500+", "500, applied", _status(500), applied=True, of=frozenset({"write"})),
+    Fault("408", "408 to a wait; to others as 500", _status(408), of=frozenset({"wait"})),
+    Fault("408+", "408, applied: as 500+", _status(408), applied=True, of=NOWHERE),
     Fault("429", "429", _status(429)),
-    Fault("429r", "429 with Retry-After", _status(429, **{"retry-after": "3"})),
+    Fault("429r", "429 with Retry-After: as 429", _status(429, **{"retry-after": "3"}), of=NOWHERE),
     Fault("403", "403", _status(403)),
     Fault("404", "404", _status(404)),
     Fault("refu", "connection refused", _raises(httpx.ConnectError)),
-    Fault("rst", "reset before it was sent", _raises(httpx.WriteError)),
-    Fault("rst+", "reset after it was sent, applied", _raises(httpx.ReadError), applied=True),
+    Fault("rst", "reset before it was sent: as 500, or cut+", _raises(httpx.WriteError), of=NOWHERE),
+    Fault("rst+", "reset, applied: as 500+, or cut+", _raises(httpx.ReadError), applied=True, of=NOWHERE),
     Fault("tim+", "read timeout, applied", _raises(httpx.ReadTimeout), applied=True),
-    Fault("cut+", "truncated JSON, applied", _truncated, applied=True),
-    Fault("typ+", "wrongly typed JSON, applied", _wrongly_typed, applied=True),
-    Fault("stal", "the previous answer to the same read, else an empty one", _empty, of="reads"),
+    Fault("cut+", "truncated JSON; of a write as 500+", _truncated, applied=True, of=LOOKS),
+    Fault("typ+", "wrongly typed JSON: as cut+", _wrongly_typed, applied=True, of=NOWHERE),
+    Fault("stal", "the previous answer to the same read, else an empty one", _empty, of=LOOKS),
     Fault("none", "200 and nothing in it, not applied", _empty, lies=True),
     Fault("redi", "redirect to another host", _status(302, location="http://elsewhere.test/v1/apps")),
 )
+PLAYED = tuple(fault for fault in FAULTS if fault.of)
+"""Those that have a column."""
 STALE = next(fault for fault in FAULTS if fault.short == "stal")
 
 

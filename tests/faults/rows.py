@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import takewhile
 
 from tests.faults.calls import Call
 from tests.faults.scenario import World, record
@@ -11,12 +12,19 @@ _REGION = re.compile(r"-(ams|iad)-")
 
 
 def rows(world: World) -> list[Call]:
-    """What the run asks of the API from the world's own phase on."""
+    """What the run asks of the API, as far as it is the world's own."""
     calls = [call for call in record(world)[0] if not call.repeats_another]
     if world.since:
         phases = [call.phase for call in calls]
         calls = calls[phases.index(world.since) :]
+    if world.until:
+        calls = list(takewhile(lambda call: not call.what.endswith(world.until), calls))
     return _in_order(calls)
+
+
+def changes(world: World) -> list[Call]:
+    """Those of them that change something."""
+    return [call for call in rows(world) if not call.reads]
 
 
 def store_rows(world: World) -> list[Call]:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import anyio
 
 from providers.bluegreen.deploy import CannotLook
+from providers.bluegreen.model import Phase
 from providers.bluegreen.outcome import Ending, Outcome
 from providers.bluegreen.spec import Spec
 from tests.bluegreen.promises import Rules
@@ -25,6 +26,7 @@ PAUSE_S = 5.0
 """Between two runs: the proxy learns, and Fly's buckets fill up again, which a new process knows nothing of."""
 EXPIRED_S = 20.0
 """Where calls about leases meet a fault: a lease that cannot be given back ends by not being renewed any more."""
+Goal = Literal["deploy", "destroy"]
 LETTERS = {
     Ending.DEPLOYED: "D",
     Ending.UNCHANGED: "U",
@@ -46,7 +48,10 @@ DEADLINES = {
 }
 """Short, but each longer than any wait for a single answer: a fault that lasts for ever lasts until then."""
 SOON_HEALTHY_S = 0.1
-REQUEST = {"drain": {"type": "request"}}
+ILL_AFTER_S = 10.0
+UNROUTED = ("a whole cluster is routed outside the window",)
+"""The proxy takes machines that are ill out of its routes by itself."""
+REQUEST: dict[str, Any] = {"drain": {"type": "request"}}
 OVERLAP = {"cutover": "overlap"}
 
 
@@ -54,21 +59,34 @@ OVERLAP = {"cutover": "overlap"}
 class World:
     """What is deployed before the run in question (``None``: nothing), and what that run is to do.
 
-    ``since``: the phase from which on its calls are its own; those before are another world's, call by call.
+    ``since`` which phase, and ``until`` which call, its calls are its own; the others are another world's, call by
+    call. ``sick``: names of machines that fall ill while that run goes on; for the next one they are well. ``ends``:
+    how it ends where it meets no fault.
     """
 
     name: str
     before: Spec | None
     wanted: Spec
-    goal: Literal["deploy", "destroy"] = "deploy"
+    goal: Goal = "deploy"
     since: str = ""
+    until: str = ""
+    sick: str = ""
+    ends: tuple[Ending, ...] = (Ending.DEPLOYED, Ending.DESTROYED)
+
+
+@dataclass(frozen=True)
+class Next:
+    """What the run after a killed one wants."""
+
+    wanted: Spec
+    goal: Goal = "deploy"
 
 
 @dataclass(frozen=True)
 class Killed(Kill):
     """A kill, and what the next run wants."""
 
-    wanted: Spec
+    next: Next
 
 
 Scenario = Strike | StoreStrike | Killed
@@ -81,16 +99,29 @@ def _spec(image: str, every: str = "200ms", **changes: Any) -> Spec:
     return spec(**{"image": image, "services": services, "deadlines": DEADLINES} | changes)
 
 
-def _update(name: str, since: str = "", **changes: Any) -> World:
-    return World(name, _spec(V1, "5s", **changes), _spec(V2, **changes), since=since)
+def _update(name: str, **changes: Any) -> World:
+    return World(name, _spec(V1, "5s", **changes), _spec(V2, **changes))
+
+
+def another(world: World) -> Spec:
+    """A third version, which is deployed as the world's own are."""
+    spec = world.wanted
+    return _spec(V2, env={"X": "3"}, drain=spec.drain, cutover=spec.cutover, state_store=spec.state_store)
 
 
 STOP = _update("update, drained by stop")
-BY_REQUEST = _update("update, drained by request", "drain-old", **REQUEST)
-BOTH_ROUTED = _update("update, overlap", "switch-routes", **OVERLAP)
+BY_REQUEST = replace(_update("update, drained by request", **REQUEST), since="drain-old", until="/uncordon")
+BOTH_ROUTED = replace(_update("update, overlap", **OVERLAP), since="switch-routes")
+BACK = World(
+    "bake that fails, drained by request",
+    _spec(V1, "5s", **REQUEST),
+    _spec(V2, bake="15s", **REQUEST),
+    since=Phase.ROLL_BACK,
+    sick="rooms-g2-*",
+    ends=(Ending.ROLLED_BACK,),
+)
 FIRST = World("first deploy", None, _spec(V1))
 DESTROY = World("destroy", _spec(V1, "5s"), _spec(V1, "5s"), "destroy")
-ANOTHER = _spec(V2, env={"X": "3"})
 
 
 def play(world: World, script: Callable[[Kit], Any]) -> None:
@@ -100,6 +131,11 @@ def play(world: World, script: Callable[[Kit], Any]) -> None:
         handoff = world.wanted.cutover == "handoff"
         kit.promises.told.rules = Rules(handoff, saved=kit.store.saved if handoff else None)
         kit.runtime.script("*", replace(kit.app(), healthy_after=SOON_HEALTHY_S))
+        if world.sick:
+            kit.promises.without = UNROUTED
+            kit.runtime.script(
+                world.sick, replace(kit.app(), healthy_after=SOON_HEALTHY_S, flap_seconds=ILL_AFTER_S)
+            )
         if world.before:
             kit.runtime.script("rooms-g1-*", replace(kit.app(), healthy_after=0.0))
             await run(kit, world.before)
@@ -109,7 +145,7 @@ def play(world: World, script: Callable[[Kit], Any]) -> None:
     simulate(test, seed=SEED)
 
 
-async def run(kit: Kit, wanted: Spec, goal: str = "deploy", pause_s: float = PAUSE_S) -> Outcome | None:
+async def run(kit: Kit, wanted: Spec, goal: Goal = "deploy", pause_s: float = PAUSE_S) -> Outcome | None:
     """One run and a pause; ``None`` where it refused to decide anything. Raises ``Broken``."""
     try:
         outcome = await kit.deploy(wanted, goal=goal)
@@ -138,19 +174,27 @@ def record(world: World) -> tuple[list[Call], list[Call]]:
         kit.view = store = FaultyStore(kit)
         outcome = await run(kit, world.wanted, world.goal)
         assert outcome is not None
-        assert outcome.succeeded, outcome.failure
+        assert outcome.ending in world.ends, outcome.failure
         made.extend((network.calls, store.calls))
 
     play(world, script)
     return made[0], made[1]
 
 
-async def settle(kit: Kit, world: World, wanted: Spec) -> Outcome | None:
+def heal(kit: Kit, world: World) -> None:
+    """What was ill is well, from now on and from its next start on."""
+    if world.sick:
+        kit.runtime.script(world.sick, replace(kit.app(), healthy_after=SOON_HEALTHY_S))
+        for program in kit.runtime.programs.values():
+            program.behaviour = replace(program.behaviour, flap_seconds=None)
+
+
+async def settle(kit: Kit, wanted: Spec, goal: Goal) -> Outcome:
     """The run after, which brings the world to what it wants, and one more, which only looks."""
-    second = await run(kit, wanted, world.goal)
+    second = await run(kit, wanted, goal)
     assert second is not None, "the next run refuses to decide"
     assert second.succeeded, f"the next run ends {second.ending}: {second.failure}"
-    third = await run(kit, wanted, world.goal)
+    third = await run(kit, wanted, goal)
     assert third is not None, "the run after that refuses to decide"
     assert letter(third) in "UX", f"the run after that ends {third.ending}"
     assert not kit.promises.told.writes, f"the run after that did {kit.promises.told.writes}"
@@ -196,14 +240,15 @@ async def _meet(kit: Kit, world: World, forks: Forks, *, of_store: bool) -> None
         await pause(EXPIRED_S if mine.call.what.endswith("/lease") else PAUSE_S)
         kit.end(first, killed=deployer.cancelled_caught)
         kit.http, kit.view = real, None
+        heal(kit, world)
         forks.end(Told(cell=await _follow(kit, world, mine, first)))
 
 
 async def _follow(kit: Kit, world: World, met: Scenario, first: Outcome | None) -> str:
     """The two runs after it."""
     if isinstance(met, Killed):
-        return letter(await settle(kit, world, met.wanted))
-    second = await settle(kit, world, world.wanted)
+        return letter(await settle(kit, met.next.wanted, met.next.goal))
+    second = await settle(kit, world.wanted, world.goal)
     if first is not None and first.succeeded and not met.is_lie:
         assert letter(second) in "UX", f"{first.ending}, and the next run is {letter(second)}"
     return f"{letter(first)}/{letter(second)}"

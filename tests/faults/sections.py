@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from tests.faults import scenario, store
 from tests.faults.calls import Call
 from tests.faults.forks import Key, Told
-from tests.faults.network import FAULTS, Fault, Strike
-from tests.faults.rows import rows, store_rows
-from tests.faults.scenario import ANOTHER, Killed, Scenario, World, play_all
+from tests.faults.network import PLAYED, Fault, Strike
+from tests.faults.rows import changes, rows, store_rows
+from tests.faults.scenario import Killed, Next, Scenario, World, play_all
 from tests.faults.store import StoreStrike
 
 NOT_OF_IT = "."
 BROKEN = "!!!"
-FEW = frozenset({"500", "500+", "403", "404", "rst+", "cut+", "stal", "none"})
-"""One of each kind of answer, where the whole set would repeat what an update shows with each fault once: of a fault
-that stays, a deployment sees nothing but which error it is.
+FEW = frozenset({"500", "500+", "408", "403", "404", "stal", "none"})
+"""One of each kind of answer: what else happens once is sent again like a 500, or stops a run like a 403, which an
+update shows at each of its calls.
 """
+ALL = frozenset(fault.short for fault in PLAYED)
+LASTING = FEW | {"refu", "tim+"}
+"""Sent again, too, and so seen only where they last: until the deadline (as 429 is), or for longer than a lease."""
+AFTER = {"after": True}
+BOTH = {"before": False} | AFTER
+"""When a deployer is killed at a call. Before one is after the one before, but for those that are made at once."""
 At = Callable[[Call], Scenario | None]
 
 
@@ -75,11 +81,11 @@ class Section:
         return BROKEN if told.broken else told.cell
 
 
-def _api(world: World, *, for_ever: bool, few: bool = False) -> Section:
+def _api(world: World, *, for_ever: bool, only: Collection[str] = ALL) -> Section:
     def at(fault: Fault) -> At:
-        return lambda call: Strike(call, fault, for_ever) if fault.fits(call) else None
+        return lambda call: Strike(call, fault, for_ever) if call.kind in fault.of else None
 
-    columns = {fault.short: at(fault) for fault in FAULTS if not few or fault.short in FEW}
+    columns = {fault.short: at(fault) for fault in PLAYED if fault.short in only}
     return Section(f"{world.name}, {_long(for_ever)}", world, lambda: rows(world), columns)
 
 
@@ -98,34 +104,51 @@ def _store(world: World, *, for_ever: bool) -> Section:
     return Section(title, world, lambda: store_rows(world), {fault: at(fault) for fault in store.FAULTS})
 
 
-def _kills(world: World) -> Section:
-    """The next run wants the same, the old version again, or a third one."""
-    assert world.before is not None
-    nexts = {"same": world.wanted, "old": world.before, "other": ANOTHER}
+def _kills(world: World, nexts: Mapping[str, Next], whens: Mapping[str, bool] = AFTER) -> Section:
+    """At each call that changes something. Behind one that looks the world is as it was behind the last of these: what
+    goes on by itself meanwhile is over when the dead run's leases are.
+    """
 
     def at(after: bool, name: str) -> At:
         return lambda call: Killed(call, after, nexts[name])
 
-    whens = {"before": False, "after": True}
-    columns = {f"{when}, {name}": at(whens[when], name) for when in whens for name in nexts}
-    return Section(f"{world.name}, killed", world, lambda: rows(world), columns)
+    columns = {f"{when}, {name}": at(after, name) for when, after in whens.items() for name in nexts}
+    return Section(f"{world.name}, killed", world, lambda: changes(world), columns)
+
+
+def _update_kills(world: World, whens: Mapping[str, bool] = AFTER) -> Section:
+    """The next run wants the same, the old version again, or a third one."""
+    assert world.before is not None
+    other = scenario.another(world)
+    nexts = {"same": Next(world.wanted), "old": Next(world.before), "other": Next(other)}
+    return _kills(world, nexts, whens)
+
+
+def _other_kills(world: World) -> Section:
+    """The next run wants the same, another version, or to destroy all (again)."""
+    goals = {"deploy": Next(world.wanted), "other": Next(scenario.another(world))}
+    return _kills(world, goals | {"destroy": Next(world.wanted, "destroy")})
 
 
 SECTIONS = {
     section.title: section
     for section in (
         _api(scenario.STOP, for_ever=False),
-        _api(scenario.STOP, for_ever=True, few=True),
-        _api(scenario.BY_REQUEST, for_ever=False),
-        _api(scenario.BY_REQUEST, for_ever=True, few=True),
-        _api(scenario.BOTH_ROUTED, for_ever=False, few=True),
-        _api(scenario.FIRST, for_ever=False, few=True),
-        _api(scenario.DESTROY, for_ever=False, few=True),
+        _api(scenario.STOP, for_ever=True, only=LASTING),
+        _api(scenario.BY_REQUEST, for_ever=False, only=FEW),
+        _api(scenario.BY_REQUEST, for_ever=True, only=FEW),
+        _api(scenario.BOTH_ROUTED, for_ever=False, only=FEW),
+        _api(scenario.FIRST, for_ever=False, only=FEW),
+        _api(scenario.DESTROY, for_ever=False, only=FEW),
         _store(scenario.STOP, for_ever=False),
         _store(scenario.STOP, for_ever=True),
         _store(scenario.BY_REQUEST, for_ever=False),
         _store(scenario.BY_REQUEST, for_ever=True),
-        _kills(scenario.STOP),
-        _kills(scenario.BY_REQUEST),
+        _update_kills(scenario.STOP, BOTH),
+        _update_kills(scenario.BY_REQUEST, BOTH),
+        _update_kills(scenario.BOTH_ROUTED, BOTH),
+        _update_kills(scenario.BACK),
+        _other_kills(scenario.FIRST),
+        _other_kills(scenario.DESTROY),
     )
 }

@@ -24,7 +24,8 @@ def legend() -> str:
         "end). Cell: how that run ended / how the next one ended, which meets no fault. The run after that changes\n"
         f"nothing, everywhere. Written by `make faults`.\n\n"
         f"{endings}\n{REFUSED} refused to decide, nothing changed  {NOT_OF_IT} no such fault here  {BROKEN} broken\n"
-        "A killed run has no ending: there the cell is how the next one ended.\n\n"
+        'A killed run has no ending: there the cell is how the next one ended. A fault that is "as" another one has\n'
+        "no cell of its own: a deployment cannot tell them apart (test_columns.py).\n\n"
         f"{faults}\n"
     )
 

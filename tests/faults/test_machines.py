@@ -92,7 +92,7 @@ def _beside(step: str, happens: Callable[[Kit, str], Coroutine[Any, Any, None]],
         assert begin < len(kit.said)
         for machine in kit.machines():
             kit.world.set_host_status(machine, "ok")
-        await settle(kit, STOP, STOP.wanted)
+        await settle(kit, STOP.wanted, STOP.goal)
         assert {machine.name for machine in kit.machines()} == kit.routed()
 
     play(STOP, script)
@@ -112,7 +112,7 @@ def test_an_uncordon_that_fails_at_the_kth_machine_leaves_the_others_routed(k: i
         assert outcome.ending is Ending.UNFINISHED
         assert kit.routed() == {names[2 - k]}
         kit.http = real
-        await settle(kit, STOP, STOP.wanted)
+        await settle(kit, STOP.wanted, STOP.goal)
         assert kit.routed() == set(names)
 
     play(STOP, script)

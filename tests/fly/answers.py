@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -36,7 +37,7 @@ def refused(status: int, text: str = "no", **headers: str) -> httpx.Response:
     return httpx.Response(status, json={"error": text}, headers={"fly-request-id": "01REQ", **headers})
 
 
-def ask(answers: Answers, question):
+def ask(answers: Answers | Callable[[httpx.Request], httpx.Response], question):
     """Run ``question(machines)`` against the answers in virtual time."""
 
     async def main():

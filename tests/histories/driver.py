@@ -62,7 +62,7 @@ class Driver:
 
     def begin(self, who: int, wants: Wants) -> Run:
         """A new run of a deployer whose last one is over."""
-        spec = wanted(wants, self.script.drain, self.script.cutover)
+        spec = wanted(wants, self.script.drain, self.script.cutover, self.script.extras)
         goal: Goal = "destroy" if wants == "destroy" else "deploy"
         holder = Holder(f"deployer-{who}@histories", self.now())
         run = self.runs[who] = Run(who, spec, goal, self.now(), Process(who), holder)

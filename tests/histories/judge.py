@@ -40,6 +40,7 @@ class Judge:
         self.live.append(run)
         goals = {one.goal for one in self.live}
         self.kit.promises.begin("destroy" if "destroy" in goals else "deploy", run.spec.machine_count)
+        self.kit.promises.told.wanted = min(one.spec.machine_count for one in self.live)
 
     def ended(self, run: Run) -> None:
         """At the moment of its end, before anything else happens."""

@@ -39,11 +39,10 @@ WITHOUT = ("calls stay inside the rate limits",)
 """Each run keeps the limits by itself; a run beside or right after another cannot know what that has used up."""
 STATELESS = (
     "what was routed is saved before it is destroyed",
-    "nothing is destroyed while it is routed",
     "a whole cluster is routed outside the window",
     "a named ending leaves a whole cluster",
 )
-"""Under overlap no state is proven, and a cluster that was routed but never committed may be given up as it is."""
+"""Under overlap no state is proven, and what was routed but never committed may be given up, cordoned."""
 
 
 @dataclass
@@ -78,7 +77,7 @@ async def _play(script: Script) -> Played:
     handoff = script.cutover == "handoff"
     scripted = ScriptedApp(store, clock.now)
     accounts = Accounts(scripted, script.drain, script.cutover)
-    rules = Rules(handoff=handoff, saved=lambda: store.saved() | accounts.ended)
+    rules = Rules(handoff, warm="warm" in script.extras, saved=lambda: store.saved() | accounts.ended)
     history = Heard(clock, Promises(rules, WITHOUT if handoff else WITHOUT + STATELESS), accounts)
     store.on_put, scripted.tell = commit_of(history), history.tell_app
     runtime = VirtualRuntime({image: Behaviour() for image in IMAGES})

@@ -25,6 +25,7 @@ SCRIPT = Script(
     last={script.last!r},
     steps=(
 {steps}    ),
+    extras={script.extras!r},
 )
 
 

@@ -69,6 +69,7 @@ def _scripts(steps: st.SearchStrategy[tuple[Step, ...]]) -> st.SearchStrategy[Sc
         cutover=st.sampled_from(("handoff", "handoff", "handoff", "overlap")),
         last=st.sampled_from(get_args(Wants)),
         steps=steps,
+        extras=st.sampled_from(((), (), ("bake",))),
     )
 
 

@@ -11,7 +11,8 @@ from typing import Literal
 
 Drain = Literal["stop", "request"]
 Cutover = Literal["handoff", "overlap"]
-Wants = Literal["v1", "v2", "v2 env", "v3", "destroy"]
+Wants = Literal["v1", "v2", "v2 env", "v3", "more v1", "destroy"]
+Extra = Literal["bake", "warm"]
 Fault = Literal[
     "500",
     "500 applied",
@@ -131,10 +132,13 @@ Step = Start | Kill | Suspend | Resume | Calls | Pass | Break | Hand | Host | Bo
 
 @dataclass(frozen=True)
 class Script:
-    """One history. ``last``: the spec that the final runs want. ``seed``: of ids, nonces and scheduling."""
+    """One history. ``last``: the spec that the final runs want. ``seed``: of ids, nonces and scheduling. ``extras``:
+    what all of its specs have besides.
+    """
 
     seed: int
     drain: Drain
     cutover: Cutover
     last: Wants
     steps: tuple[Step, ...]
+    extras: tuple[Extra, ...] = ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.bluegreen.promises.told import Record, Told
+from tests.bluegreen.promises.told import TASK, Record, Told
 
 Step = Callable[[Told, Record], str]
 
@@ -19,11 +19,11 @@ def one_cluster_is_routed(told: Told, record: Record) -> str:
 def the_window_opens_when_green_is_verified(told: Told, record: Record) -> str:
     """Also what keeps green from being cordoned after its commit: then there is no other verified cluster.
 
-    Under overlap green is routed before its commit, and on a first deploy there is no other when it is given up.
+    Under overlap green is routed before its commit, and may be given up until then: at first there is no other.
     """
     if record["kind"] != "machine" or not told.cordons(record) or told.goal == "destroy":
         return ""
-    if not told.rules.handoff and told.failed and not _others(told, record["release"]):
+    if not told.rules.handoff and record["release"] not in told.commits:
         return ""
     serves = record["machine_id"] in told.routed and record["release"] and _by_a_deployer(told, record)
     if record["machine_id"] in told.leaving:
@@ -55,6 +55,27 @@ def a_whole_cluster_is_routed_outside_the_window(told: Told, record: Record) -> 
     return f"{told.whole_before} is not wholly routed any more, and nobody cordoned it"
 
 
+def a_window_is_closed_before_anything_is_created(told: Told, record: Record) -> str:
+    """One that a killed run has left open: who owns the state is brought back before another cluster is begun, or
+    nobody serves for as long as that takes to boot and to be verified. What a destroy has begun to remove is not.
+    """
+    begins = (
+        record["kind"] == "machine"
+        and told.before is None
+        and record["release"]
+        and TASK not in record["name"]
+    )
+    if not begins or told.whole or not told.commits or record["release"] == told.commits[-1]:
+        return ""
+    if any(told.release(key) == told.commits[-1] for key in told.unwanted):
+        return ""
+    owner = told.cluster(told.commits[-1])
+    away = {machine["machine_id"] for machine in owner if machine["cordoned"]}
+    if not away & told.cordoned_since or any(machine["machine_id"] in told.excused for machine in owner):
+        return ""
+    return f"{record['name']} is created, and {told.commits[-1]} is cordoned"
+
+
 def one_cluster_accepts_edits(told: Told, record: Record) -> str:
     """Cordoning keeps open sockets: whoever was routed and still serves accepts what comes through them."""
     if record["kind"] not in ("routes", "app", "machine") or not told.rules.handoff:
@@ -79,12 +100,16 @@ def nothing_is_destroyed_while_it_is_routed(told: Told, record: Record) -> str:
 
 
 def green_stays_after_its_commit(told: Told, record: Record) -> str:
-    """Until another release owns the state, or all of it is to go; what was added and never routed may go."""
-    if not _ends(told, record) or told.goal == "destroy" or not told.owners:
+    """Until another release is committed, or all of it is to go; what was added and never routed may go, and what a
+    cluster that keeps no state does not need any more.
+    """
+    if not _ends(told, record) or told.goal == "destroy" or not told.commits:
         return ""
-    if record["machine_id"] in told.joining:
+    if record["machine_id"] in told.joining | told.leaving:
         return ""
-    return f"{record['name']} owns the state and is destroyed" if record["release"] == told.owners[-1] else ""
+    return (
+        f"{record['name']} owns the state and is destroyed" if record["release"] == told.commits[-1] else ""
+    )
 
 
 def _ends(told: Told, record: Record) -> bool:
@@ -128,6 +153,7 @@ STEPS: dict[str, Step] = {
     "one cluster is routed": one_cluster_is_routed,
     "the window opens when green is verified": the_window_opens_when_green_is_verified,
     "a whole cluster is routed outside the window": a_whole_cluster_is_routed_outside_the_window,
+    "a window is closed before anything is created": a_window_is_closed_before_anything_is_created,
     "one cluster accepts edits": one_cluster_accepts_edits,
     "what was routed is saved before it is destroyed": what_was_routed_is_saved_before_it_is_destroyed,
     "nothing is destroyed while it is routed": nothing_is_destroyed_while_it_is_routed,

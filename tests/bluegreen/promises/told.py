@@ -37,7 +37,8 @@ class Told:
     were made for a cluster that was whole, and not routed yet; ``leaving``: of those that were cordoned
     when as many as are wanted were routed without them. ``excused``: ids that somebody else than a deployer changes.
     ``wanted``: how many machines the present run wants, ``most`` any run so far. ``unwanted``: ids of those that a run
-    destroyed that was to destroy everything.
+    destroyed that was to destroy everything. ``owners``: releases as the store's records name them; ``commits``: the
+    same and, where clusters overlap or there is no store, as marks on machines do.
     """
 
     rules: Rules = field(default_factory=Rules)
@@ -53,6 +54,7 @@ class Told:
     cordoned_since: set[str] = field(default_factory=set)
     apps: dict[str, str] = field(default_factory=dict)
     owners: list[str] = field(default_factory=list)
+    commits: list[str] = field(default_factory=list)
     excused: set[str] = field(default_factory=set)
     goal: str = "deploy"
     wanted: int = 0
@@ -84,6 +86,7 @@ class Told:
         key = record["machine_id"]
         self.before = self.machines.get(key)
         self.machines[key] = record
+        self._read_marks(record)
         if self.before is None and record["release"] and record["release"] == self.whole:
             self.joining.add(key)
         if record["state"] not in RUNNING:
@@ -99,6 +102,14 @@ class Told:
             self.destroyed.append(key)
         if self.destroys(record) and self.goal == "destroy":
             self.unwanted.add(key)
+
+    def _read_marks(self, record: Record) -> None:
+        """A mark that is new on a machine: that its own release serves, or which one owns the state."""
+        before = self.before or {}
+        if record.get("serving") and record["serving"] != before.get("serving"):
+            self.commits.append(str(record["release"]))
+        if record.get("owner") and record["owner"] != before.get("owner"):
+            self.commits.append(str(record["owner"]).partition(" ")[2])
 
     def _read_leaving(self, record: Record) -> None:
         """Where no state is kept, a machine may go if as many as are wanted are healthy and routed without it."""
@@ -124,6 +135,7 @@ class Told:
 
     def _read_commit(self, record: Record) -> None:
         self.owners.append(record["release"])
+        self.commits.append(record["release"])
 
     def _read_said(self, record: Record) -> None:
         self.failed = self.failed or " failed: " in record["text"]
