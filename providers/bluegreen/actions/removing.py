@@ -7,12 +7,14 @@ from dataclasses import replace
 from providers.bluegreen import journal
 from providers.bluegreen.actions.together import each
 from providers.bluegreen.commits import rank
+from providers.bluegreen.conditions import RUNNING
 from providers.bluegreen.context import Context
 from providers.bluegreen.durations import seconds
 from providers.bluegreen.failures import NotYet
 from providers.bluegreen.journal import identify
 from providers.bluegreen.lock import Held
 from providers.bluegreen.model import GONE, MachineSeen, Observation, Warm
+from providers.bluegreen.observe import look_again
 from providers.bluegreen.plan import Step
 from providers.bluegreen.polling import polling
 from providers.bluegreen.scene import Scene
@@ -57,8 +59,12 @@ async def keep_warm(ctx: Context, scene: Scene, step: Step) -> Observation:
     warm = Warm(float(round(until)), number)
 
     async def one(machine: MachineSeen) -> MachineSeen:
+        """Fly checks no lease for metadata, so it is looked first: another run may have started it again meanwhile."""
+        seen = await look_again(ctx, machine)
+        if seen.state in RUNNING:
+            return seen
         await ctx.machines.set_metadata(machine.id, journal.WARM, journal.warm_text(warm))
-        return replace(machine, warm=warm)
+        return replace(seen, warm=warm)
 
     return scene.observation.with_machines(*await each(step.machines, one))
 
