@@ -283,6 +283,8 @@ _END_ALL = (
     Row(Phase.RETIRE_OLD, Do.STOP, Role.PAST, when.each(Role.PAST, when.told_to_stop)),
     Row(Phase.RETIRE_OLD, Do.AWAIT_STOPPED, Role.PAST, when.each(Role.PAST, when.settled)),
     Row(Phase.RETIRE_OLD, Do.DESTROY, Role.TASK, when.none_left(Role.TASK)),
+    # A first deploy under overlap that was killed may have routed what it never committed.
+    Row(Phase.RETIRE_OLD, Do.CORDON, Role.ALL, when.each(Role.ALL, when.cordoned_or_ended), if_needed=True),
     Row(Phase.RETIRE_OLD, Do.DESTROY, Role.ALL, when.none_left(Role.ALL), commit=True),
     Row(Phase.RETIRE_OLD, Do.DELETE_APP, Role.ALL, when.app_stays_or_is_gone),
 )

@@ -219,6 +219,20 @@ def test_what_a_killed_overlap_had_routed_is_cordoned_before_it_goes(
     simulate(test, rules=Rules(handoff=False), seed=seed)
 
 
+def test_what_a_killed_first_deploy_had_routed_is_cordoned_before_a_destroy() -> None:
+    """Under overlap it was routed, and never committed; found by the random histories."""
+
+    async def test(kit: Kit) -> None:
+        await kill(kit, spec(image=V1, **OVERLAP), "/uncordon")
+        assert kit.routed() & NAMES1
+        outcome = await kit.deploy(spec(image=V1, **OVERLAP), goal="destroy", owns_app=True)
+        assert outcome.ending is Ending.DESTROYED, outcome.failure
+        await pass_time(1.0)
+        kit.end(outcome)
+
+    simulate(test, rules=Rules(handoff=False))
+
+
 def of_app(request: httpx.Request) -> bool:
     return request.method == "DELETE" and request.url.path == "/v1/apps/rooms"
 

@@ -44,7 +44,7 @@ async def run(order: dict[str, Any]) -> dict[str, Any]:
     )
     try:
         async with open_context(Spec.model_validate(order["spec"]), lines(said.append)) as ctx:
-            ctx.lock.lease_s = order["lease_s"]
+            ctx.lease_s = ctx.lock.lease_s = order["lease_s"]
             outcome = await deploy(ctx, request)
     except CannotLook as error:
         return {"refused": str(error), "said": said}

@@ -117,6 +117,7 @@ BACK = World(
     _spec(V1, "5s", **REQUEST),
     _spec(V2, bake="15s", **REQUEST),
     since=Phase.ROLL_BACK,
+    until="/metadata/bluegreen_serving",  # behind it two are destroyed at once: which one is the last is chance
     sick="rooms-g2-*",
     ends=(Ending.ROLLED_BACK,),
 )

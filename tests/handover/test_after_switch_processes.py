@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from providers.bluegreen import lifecycle
 from providers.bluegreen.lifecycle import Do
 from providers.bluegreen.model import Phase
 from providers.bluegreen.outcome import Ending
@@ -166,8 +167,10 @@ async def test_a_green_that_nobody_approves_in_time_is_discarded(deployer: Deplo
 async def test_without_the_approval_gate_nobody_is_asked(
     deployer: Deployer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The negative control: green serves at once."""
+    """The negative control, of what brings blue back before people are asked as well: green serves at once."""
     take_out(monkeypatch, Do.AWAIT_APPROVAL)
+    rows = tuple(row for row in lifecycle.HANDOFF if row.phase is not Phase.RESTORE_OLD)
+    monkeypatch.setattr(lifecycle, "HANDOFF", rows)
     await deployer.serve(V1)
     await deployer.serve(V2, approval="manual")
     assert set(states(deployer)) == deployer.names(2)

@@ -6,9 +6,12 @@ without it. Each run is a process of its own, so nothing of one reaches another.
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -38,13 +41,30 @@ def verdicts_of(jobs: list[Job]) -> dict[str, Verdict]:
     return {verdict.name: verdict for verdict in found}
 
 
+def of_all_workers(
+    session: pytest.TempPathFactory, make: Callable[[], dict[str, Verdict]]
+) -> dict[str, Verdict]:
+    """pytest-xdist gives each of its workers some of these tests: the first that comes makes it for all of them."""
+    if "PYTEST_XDIST_TESTRUNUID" not in os.environ:
+        return make()
+    with (session.getbasetemp().parent / "verdicts.json").open("a+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        if told := file.read():
+            return {name: Verdict(**verdict) for name, verdict in json.loads(told).items()}
+        made = make()
+        json.dump({name: asdict(verdict) for name, verdict in made.items()}, file)
+    return made
+
+
 @pytest.fixture(scope="module")
-def verdicts(request: pytest.FixtureRequest) -> dict[str, Verdict]:
+def verdicts(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Verdict]:
     """Of the mutants that were selected, each with its killer; and of all the killers on the code as it is."""
     params = [getattr(item, "callspec", None) for item in request.session.items]
     chosen = [p.params["mutant"] for p in params if p is not None and "mutant" in p.params]
     killers = Job(CONTROL, sorted({mutant.killer for mutant in chosen}))
-    return verdicts_of([killers, *(job_of(mutant) for mutant in chosen if follows(mutant))])
+    jobs = [killers, *(job_of(mutant) for mutant in chosen if follows(mutant))]
+    return of_all_workers(tmp_path_factory, lambda: verdicts_of(jobs))
 
 
 def follows(mutant: Mutant) -> bool:

@@ -70,13 +70,15 @@ async def keep_warm(ctx: Context, scene: Scene, step: Step) -> Observation:
 
 
 async def delete_app(ctx: Context, scene: Scene, step: Step) -> Observation:
-    """Only an app without any machine: those that are not ours stay, and so does the app around them."""
+    """Only an app without any machine: those that are not ours, or are kept on request, stay, and so does the app."""
     left = await _delete_if_empty(ctx)
-    if others := [machine for machine in left if identify(machine.metadata, ctx.spec.app)]:
+    kept = {machine.id for machine in scene.observation.seen}
+    ours = [machine for machine in left if identify(machine.metadata, ctx.spec.app)]
+    if others := [machine for machine in ours if machine.id not in kept]:
         raise Held(f"another run has made machine {others[0].id} ({others[0].name}) meanwhile")
     if left:
         names = ", ".join(f"{machine.id} ({machine.name})" for machine in left[:5])
-        ctx.say(f"app {ctx.spec.app} stays: machines that are not ours are in it: {names}")
+        ctx.say(f"app {ctx.spec.app} stays: machines are in it: {names}")
         return replace(scene.observation, app_kept=True)
     return replace(scene.observation, app_exists=False)
 
