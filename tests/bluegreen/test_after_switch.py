@@ -14,6 +14,7 @@ from providers.bluegreen.model import Phase
 from providers.bluegreen.outcome import Ending
 from providers.bluegreen.report import outcome_text, plan_lines
 from simulator import deletion
+from simulator import lifecycle as lifecycle_of_machines
 from tests.bluegreen.fly_made import SERVICE, call
 from tests.bluegreen.promises import Rules
 from tests.bluegreen.virtual import V1, V2, Kit, simulate
@@ -241,6 +242,29 @@ def test_what_was_kept_warm_too_long_is_removed_by_the_next_run_and_the_plan_say
         assert (await kit.deploy(spec(image=V1, **warm))).ending is Ending.DEPLOYED
         assert len(kit.calls("create_machine")) == creates + 2
         assert NAMES1.isdisjoint(states(kit))
+
+    simulate(test)
+
+
+def test_a_machine_that_runs_again_is_not_marked_as_kept_warm() -> None:
+    """Fly checks no lease for metadata: a run that slept would write it under another's, who has started it again."""
+
+    async def test(kit: Kit) -> None:
+        await serve(kit, V1)
+        (again,) = (machine for machine in kit.machines() if machine.name == "rooms-g1-ams-1")
+        say = kit._say
+
+        def listen(line: str) -> None:
+            say(line)
+            if "keep stopped" in line and again.run is None:
+                again.lease, lease = None, again.lease
+                lifecycle_of_machines.start(kit.world, again)
+                again.lease = lease
+
+        kit._say = listen  # type: ignore[method-assign]
+        kit.promises.excuse(again.id)
+        await kit.deploy(spec(image=V2, keep_warm="1h"))
+        assert "bluegreen_warm" not in again.metadata
 
     simulate(test)
 
