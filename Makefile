@@ -1,8 +1,12 @@
 # `make` lists the targets. Every target sets up what it needs; what is set up already is only looked at.
 
-PYTHON3 ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
-	$$python -c '$(NEW_ENOUGH)' 2>/dev/null && echo $$python && break; done)
+# A distribution's own Python first: it is built with profile-guided optimization, which pyenv's is not unless it is asked
+# to be. That is a seventh of the suite's time. One that cannot make environments is taken only where there is no other.
+PYTHON3 ?= $(shell for fits in '$(WHOLE)' '$(NEW_ENOUGH)'; do \
+	for python in /usr/bin/python3 python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$python -c "$$fits" 2>/dev/null && echo $$python && break 2; done; done)
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+WHOLE := import ensurepip, sys; sys.exit(sys.version_info < (3, 11))
 PYTHON := .venv/bin/python
 # Compiled once, not by each of the hundreds of processes that the tests start, whatever the surroundings say.
 export PYTHONDONTWRITEBYTECODE :=

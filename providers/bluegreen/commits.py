@@ -26,6 +26,8 @@ def _commits(observation: Observation) -> Iterator[Ownership]:
             yield machine.owner
         if machine.serving:
             yield Ownership(machine.serving, machine.release)
+        if machine.warm:
+            yield Ownership(machine.warm.number, machine.release)
 
 
 def latest(observation: Observation) -> Ownership | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 import anyio
@@ -26,6 +26,7 @@ from providers.bluegreen.resolve import resolve
 from providers.bluegreen.scaling import ever_had
 from providers.bluegreen.scene import Goal, Scene, restoring, rolling_back, staying
 from providers.bluegreen.spec_gates import StateProof
+from providers.bluegreen.stopping import Asked, unless_asked
 
 LOOK_DEADLINE_S = 60.0
 LOCK_DEADLINE_S = 60.0
@@ -78,7 +79,7 @@ def _must_not_refuse(scene: Scene) -> None:
 
 async def deploy(ctx: Context, request: Request) -> Outcome:
     """Bring the world to what the request asks for, or back. Raises ``CannotLook``; all other endings are Outcomes."""
-    scene = await _first_look(ctx, request)
+    scene = await _unless_asked(ctx, lambda: _first_look(ctx, request))
     _must_not_refuse(scene)
     if next_step(scene) is None:
         return _unchanged(Run(ctx, scene))
@@ -107,7 +108,8 @@ async def _locked(ctx: Context, request: Request, scene: Scene) -> Outcome:
 async def _alone(ctx: Context, request: Request, scene: Scene) -> Outcome:
     """The deployment, once nobody else can change its machines: what was seen before that counts no more."""
     if scene.observation.seen:
-        scene = await _seen_alone(ctx, request, scene)
+        seen = scene
+        scene = await _unless_asked(ctx, lambda: _seen_alone(ctx, request, seen))
         _must_not_refuse(scene)
     run = Run(ctx, scene)
     if next_step(scene) is None:
@@ -121,6 +123,14 @@ async def _alone(ctx: Context, request: Request, scene: Scene) -> Outcome:
         return await _run(run, scene)
     except TakenOver as taken:
         return _outcome(run, Ending.TAKEN_OVER, taken.failure)
+
+
+async def _unless_asked(ctx: Context, looks: Callable[[], Awaitable[Scene]]) -> Scene:
+    """A look that Ctrl-C ends: one at an API that does not answer, or at machines that another run has leased."""
+    try:
+        return await unless_asked(ctx.stop, looks)
+    except Asked as asked:
+        raise CannotLook(f"{asked}: stopped before anything was changed") from None
 
 
 async def _seen_alone(ctx: Context, request: Request, scene: Scene) -> Scene:

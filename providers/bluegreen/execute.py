@@ -21,6 +21,7 @@ from providers.bluegreen.outcome import PhaseTime
 from providers.bluegreen.plan import Step, next_step, rollout
 from providers.bluegreen.polling import polling
 from providers.bluegreen.scene import Intent, Scene
+from providers.bluegreen.stopping import asked
 from providers.bluegreen.telling import Telling
 
 MOST_TRIES = 5
@@ -215,10 +216,8 @@ class Run:
         return observation if known(observation) else await self.look()
 
     async def _watch_for_stop(self, step: Step) -> None:
-        async for attempt in polling():
-            with attempt:
-                self._stop_if_asked(step)
-                raise NotYet
+        if self._may_stop(step):
+            raise Interrupted(step.phase, step.name, (await asked(self.ctx.stop),))
 
     async def look(self) -> Observation:
         """The world afresh; one that cannot be read is looked at again, until the caller's deadline."""

@@ -279,3 +279,30 @@ def test_a_run_that_is_asked_to_stop_stops_where_one_cluster_serves(
         assert kit.lost() == set()
 
     simulate(test)
+
+
+def test_a_run_that_waits_for_anothers_leases_hears_ctrl_c() -> None:
+    """It says so at once, has changed nothing, and leaves no lease; the other one is not disturbed."""
+
+    async def test(kit: Kit) -> None:
+        await kit.deploy(SPEC1)
+        kit.promises.without = TOGETHER
+        asked_after = kit.world.clock.now() + 2.0
+
+        async def late() -> End:
+            await pass_time(0.5)
+            ended = await run(
+                kit, SPEC3, BOB, stop=lambda: "Ctrl-C" if kit.world.clock.now() > asked_after else ""
+            )
+            assert kit.world.clock.now() < asked_after + 2.0
+            return ended
+
+        kit.runtime.script("rooms-g2-*", kit.app(boot_seconds=30.0))
+        second, first = await both(kit, lambda: run(kit, SPEC2, ADA), late)
+        assert isinstance(first, Outcome), first
+        assert first.ending is Ending.DEPLOYED
+        assert isinstance(second, CannotLook)
+        assert str(second) == "Ctrl-C: stopped before anything was changed"
+        assert leases(kit) == []
+
+    simulate(test)

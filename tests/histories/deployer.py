@@ -30,8 +30,10 @@ class State:
     generation: int = 0
     expected: frozenset[str] = frozenset()
     app_created: bool = False
+    pending: str | None = None
 
     def note(self, outcome: Outcome) -> None:
+        self.pending = str(outcome.pending) if outcome.pending else None
         if outcome.ending is Ending.DESTROYED:
             self.generation, self.expected, self.app_created = 0, frozenset(), False
         elif outcome.succeeded:

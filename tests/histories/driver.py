@@ -63,6 +63,8 @@ class Driver:
     def begin(self, who: int, wants: Wants) -> Run:
         """A new run of a deployer whose last one is over."""
         spec = wanted(wants, self.script.drain, self.script.cutover, self.script.extras)
+        if "approval" in self.script.extras:  # people approve what waits, whoever asks, and for whatever
+            spec = spec.model_copy(update={"approved_release": self.state.pending})
         goal: Goal = "destroy" if wants == "destroy" else "deploy"
         holder = Holder(f"deployer-{who}@histories", self.now())
         run = self.runs[who] = Run(who, spec, goal, self.now(), Process(who), holder)

@@ -69,7 +69,9 @@ def _scripts(steps: st.SearchStrategy[tuple[Step, ...]]) -> st.SearchStrategy[Sc
         cutover=st.sampled_from(("handoff", "handoff", "handoff", "overlap")),
         last=st.sampled_from(get_args(Wants)),
         steps=steps,
-        extras=st.sampled_from(((), (), ("bake",))),
+        extras=st.sampled_from(
+            (*((),) * 3, ("bake",), ("warm",), ("bake", "warm"), ("approval",), ("approval", "bake", "warm"))
+        ),
     )
 
 

@@ -19,7 +19,11 @@ _CHANGES: dict[Wants, dict[str, Any]] = {
     "v3": {"image": V3},
     "more v1": {"image": V1, "regions": {"ams": 2, "iad": 1}},
 }
-_EXTRAS: dict[Extra, dict[str, Any]] = {"bake": {"bake": "5s"}, "warm": {"keep_warm": "1h"}}
+_EXTRAS: dict[Extra, dict[str, Any]] = {
+    "bake": {"bake": "5s"},
+    "warm": {"keep_warm": "1h"},
+    "approval": {"approval": "manual"},
+}
 _CHECK = {"type": "http", "path": "/health", "interval": "2s", "grace_period": "1s"}
 
 

@@ -12,7 +12,7 @@ from typing import Literal
 Drain = Literal["stop", "request"]
 Cutover = Literal["handoff", "overlap"]
 Wants = Literal["v1", "v2", "v2 env", "v3", "more v1", "destroy"]
-Extra = Literal["bake", "warm"]
+Extra = Literal["bake", "warm", "approval"]
 Fault = Literal[
     "500",
     "500 applied",

@@ -133,3 +133,13 @@ def test_what_is_decided_is_decided_on_machines_that_are_leased() -> None:
     killed = (Boots("slow"), Start(1, "v3"), Pass(0.3), Calls(0, 6), Kill(0, 0))
     both = (Start(1, "v3"), Pass(0.3), Calls(0, 3), Start(0, "v2"), Pass(30.0))
     play(Script(48054, "stop", "handoff", last="v2 env", steps=(*first, *gone, *killed, *both)))
+
+
+def test_what_is_kept_warm_stays_so_though_only_the_store_told_that_it_had_owned_the_state() -> None:
+    """Its first deploy was killed between the commit and its record on the machines. The mark that it is kept was
+    written with no number then, which no run reads: the next one destroyed it.
+    """
+    killed = (Store("creates unclear"), Start(1, "more v1"), Pass(0.05), Kill(0, 6, applied=True))
+    played = play(Script(1734, "stop", "handoff", last="v2", steps=killed, extras=("bake", "warm")))
+    last = {record["name"]: record["state"] for record in played.records if record["kind"] == "machine"}
+    assert [last[f"rooms-g1-{name}"] for name in ("ams-1", "ams-2", "iad-1")] == ["stopped"] * 3

@@ -13,7 +13,7 @@ from providers.bluegreen.durations import seconds
 from providers.bluegreen.failures import NotYet
 from providers.bluegreen.journal import identify
 from providers.bluegreen.lock import Held
-from providers.bluegreen.model import GONE, MachineSeen, Observation, Warm
+from providers.bluegreen.model import GONE, MachineSeen, Observation, Release, Warm
 from providers.bluegreen.observe import look_again
 from providers.bluegreen.plan import Step
 from providers.bluegreen.polling import polling
@@ -55,8 +55,7 @@ async def _must_be_gone(ctx: Context, machine: MachineSeen) -> None:
 async def keep_warm(ctx: Context, scene: Scene, step: Step) -> Observation:
     """Write on blue until when it is kept: stopped and cordoned, with its image at hand, it starts in seconds."""
     until = ctx.now() + seconds(ctx.spec.keep_warm)
-    number = rank(step.machines[0].release, scene.observation)
-    warm = Warm(float(round(until)), number)
+    warm = Warm(float(round(until)), _number_of(step.machines[0].release, scene))
 
     async def one(machine: MachineSeen) -> MachineSeen:
         """Fly checks no lease for metadata, so it is looked first: another run may have started it again meanwhile."""
@@ -67,6 +66,14 @@ async def keep_warm(ctx: Context, scene: Scene, step: Step) -> Observation:
         return replace(seen, warm=warm)
 
     return scene.observation.with_machines(*await each(step.machines, one))
+
+
+def _number_of(blue: Release, scene: Scene) -> int:
+    """The commit that blue owned the state by. A run that was killed before it wrote that on blue's machines left it in
+    the store alone, where green's record stands by now: it was the one before that.
+    """
+    assert scene.ownership is not None, "what is retired has a successor"
+    return rank(blue, scene.observation) or scene.ownership.number - 1
 
 
 async def delete_app(ctx: Context, scene: Scene, step: Step) -> Observation:
