@@ -40,6 +40,6 @@ async def _cancel_when_asked(stop: Callable[[], str], scope: anyio.CancelScope) 
 
 async def asked(stop: Callable[[], str]) -> str:
     """Why to stop, once there is a reason."""
-    while not (reason := stop()):
+    while not (reason := stop()):  # noqa: ASYNC110 - set by another thread, or not at all: nobody tells this one
         await anyio.sleep(LISTENS_S)
     return reason
