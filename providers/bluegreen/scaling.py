@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from providers.bluegreen.commits import is_retired, latest
+from providers.bluegreen.conditions import reported_well
 from providers.bluegreen.model import Cluster, MachineSeen, Observation
 from providers.bluegreen.scene import Intent, lost, machine_names
 from providers.bluegreen.spec import Spec
@@ -34,9 +35,9 @@ def is_whole(spec: Spec, cluster: Cluster) -> bool:
 def scale(spec: Spec, current: Cluster, observation: Observation) -> Intent | None:
     """The intent that adds machines to the release that serves, or takes some away; ``None`` where it needs a rollout.
 
-    That is so where any machine that stays is not in order, where another release is left, and where a machine leaves
-    that may hold state: within one release nobody would take over what it held (docs/adr/0010). Or that an old digest
-    counts: nobody would know that release any more.
+    That is so where any machine that stays is not in order, where another release is left, where a machine would leave
+    others that fail their checks, and where one leaves that may hold state: within one release nobody would take over
+    what it held (docs/adr/0010). Or that an old digest counts: nobody would know that release any more.
     """
     wanted, joined = _wanted(spec, current), _joined(current)
     kept = [machine for machine in joined if machine.name in wanted and machine.serving]
@@ -50,7 +51,9 @@ def scale(spec: Spec, current: Cluster, observation: Observation) -> Intent | No
         and all(m.added or m.serving for m in joined)
         and all(is_retired(m, observation) for m in observation.seen if m.release != current.release)
     )
-    can_leave = cutover == "overlap" and current.release.digest == spec.digest
+    can_leave = (
+        cutover == "overlap" and current.release.digest == spec.digest and all(map(reported_well, kept))
+    )
     if not (changes and orderly and _misses_none(spec, current, present)) or (leaving and not can_leave):
         return None
     return Intent(

@@ -207,6 +207,27 @@ def test_stateless_machines_are_cordoned_and_stopped_before_they_are_removed() -
     simulate(test, rules=BESIDE)
 
 
+def test_no_machine_leaves_others_that_fail_their_checks() -> None:
+    """The well one of two would have gone, and users had been left with the ill one: a verified cluster takes over."""
+
+    async def test(kit: Kit) -> None:
+        await serve(kit, counts(2, 0, **STATELESS))
+        ill, well = (next(iter(ids_of(kit, f"rooms-g1-ams-{nth}"))) for nth in (1, 2))
+        kit.promises.excuse(ill)
+        program = kit.runtime.programs[ill]
+        program.behaviour = replace(program.behaviour, healthy_after=inf)
+        await pass_time(20.0)
+        since = now(kit)
+        kit.end(await kit.deploy(counts(1, 0, **STATELESS)))
+        assert kit.outcomes[-1].ending is Ending.DEPLOYED
+        assert kit.routed() == names(kit) == {"rooms-g2-ams-1"}
+        order = [(r["action"], r["machine_id"]) for r in kit.calls("uncordon", "cordon") if r["n"] > since]
+        assert [action for action, _ in order] == ["uncordon", "cordon", "cordon"]
+        assert {machine_id for action, machine_id in order if action == "cordon"} == {ill, well}
+
+    simulate(test, rules=BESIDE)
+
+
 @pytest.mark.parametrize(
     "wanted",
     [counts(1, 1), counts(2, 2, image=V2), counts(1, 2)],

@@ -9,6 +9,8 @@ from tests.faults.calls import Call
 from tests.faults.scenario import World, record
 
 _REGION = re.compile(r"-(ams|iad)-")
+_RENEWED = re.compile(r"g\d-.*/lease")
+"""All at once, whatever they are of."""
 
 
 def rows(world: World) -> list[Call]:
@@ -41,4 +43,5 @@ def _in_order(calls: list[Call]) -> list[Call]:
 
 
 def _kind(call: Call) -> tuple[str, str, str, int]:
-    return call.phase, call.method, _REGION.sub("-*-", call.what), call.nth
+    what = "lease" if _RENEWED.fullmatch(call.what) else _REGION.sub("-*-", call.what)
+    return call.phase, call.method, what, call.nth
