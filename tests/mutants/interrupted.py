@@ -56,4 +56,21 @@ INTERRUPTED: tuple[Mutant, ...] = (
         "pass",
         f"{LEFT}::test_a_destroy_that_wakes_up_behind_another_run_destroys_nothing[its drain]",
     ),
+    Mutant(
+        "interrupted",
+        "what is kept warm is marked with no number where only the store knew it",
+        f"{BG}/actions/removing.py",
+        " or scene.ownership.number - 1",
+        "",
+        "tests/histories/test_found.py::"
+        "test_what_is_kept_warm_stays_so_though_only_the_store_told_that_it_had_owned_the_state",
+    ),
+    Mutant(
+        "interrupted",
+        "nobody hears Ctrl-C while a run waits for another one's leases",
+        f"{BG}/stopping.py",
+        "    await asked(stop)\n    scope.cancel()",
+        "    await anyio.sleep_forever()",
+        "tests/bluegreen/test_lock.py::test_a_run_that_waits_for_anothers_leases_hears_ctrl_c",
+    ),
 )
