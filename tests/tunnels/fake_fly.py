@@ -33,8 +33,9 @@ def record():
         "child": child and child.pid,
         "agent": agent and agent.pid,
     }}
-    (HERE / f"{{earlier}}.tmp").write_text(json.dumps(run))
-    (HERE / f"{{earlier}}.tmp").rename(HERE / f"{{earlier}}.run")
+    written = HERE / f"{{earlier}}.{{os.getpid()}}.tmp"  # two that start at once count the same runs before them
+    written.write_text(json.dumps(run))
+    written.rename(written.with_suffix(".run"))
 
 
 def fail_as_told():
@@ -100,7 +101,9 @@ class FakeFly:
 
     @property
     def runs(self) -> list[dict[str, Any]]:
-        found = sorted(self.folder.glob("*.run"), key=lambda path: int(path.stem))
+        found = sorted(
+            self.folder.glob("*.run"), key=lambda path: [int(part) for part in path.stem.split(".")]
+        )
         return [json.loads(path.read_text(encoding="utf-8")) for path in found]
 
     @property
