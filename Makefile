@@ -1,7 +1,7 @@
 # `make` lists the targets. Every target sets up what it needs; what is set up already is only looked at.
 
 # A distribution's own Python first: it is built with profile-guided optimization, which pyenv's is not unless it is asked
-# to be. That is a seventh of the suite's time. One that cannot make environments is taken only where there is no other.
+# to be. That is a tenth of the suite's time. One that cannot make environments is taken only where there is no other.
 PYTHON3 ?= $(shell for fits in '$(WHOLE)' '$(NEW_ENOUGH)'; do \
 	for python in /usr/bin/python3 python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$python -c "$$fits" 2>/dev/null && echo $$python && break 2; done; done)

@@ -66,5 +66,4 @@ class Part(BaseModel):
         coerce_numbers_to_str=True,
         hide_input_in_errors=True,
         use_attribute_docstrings=True,  # what the configuration reference says of each key
-        defer_build=True,
     )

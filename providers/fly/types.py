@@ -31,7 +31,7 @@ Word = Annotated[str, AfterValidator(_one_word)]
 class _Answer(BaseModel):
     """Go writes absent values as null: they are as absent here."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     @model_validator(mode="before")
     @classmethod

@@ -19,7 +19,7 @@ Moment = Annotated[FiniteFloat, Field(ge=0, lt=1e11)]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 class Look(_Part):

@@ -112,11 +112,12 @@ class Told:
             self.commits.append(str(record["owner"]).partition(" ")[2])
 
     def _read_leaving(self, record: Record) -> None:
-        """Where no state is kept, a machine may go if as many as are wanted are healthy and uncordoned without it: the
-        proxy learns late of one that has just recovered.
+        """Where no state is kept, a machine may go if as many as are wanted are healthy and routed without it. One that
+        was routed, is uncordoned and has just recovered counts, too: the proxy learns of it late.
         """
         cluster = self.cluster(record["release"])
-        rest = {m["machine_id"] for m in cluster if m["healthy"] and not m["cordoned"]}
+        well = {m["machine_id"] for m in cluster if m["healthy"] and not m["cordoned"]}
+        rest = well & self.ever_routed
         if not self.rules.handoff and len(rest - self.leaving - {record["machine_id"]}) >= self.wanted > 0:
             self.leaving.add(record["machine_id"])
 
