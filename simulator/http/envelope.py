@@ -34,19 +34,28 @@ class Envelope:
             return
         began = anyio.current_time()
         request_id = self._world.ids.ulid(self._world.clock.now()) + "-loc"
-        status = 0
+        status, recorded = 0, False
+
+        def record() -> None:
+            nonlocal recorded
+            if not recorded:
+                recorded = True
+                self._record(scope, request_id, status, anyio.current_time() - began)
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 MutableHeaders(scope=message)[REQUEST_ID_HEADER] = request_id
+            elif not message.get("more_body", False):
+                # Whoever has read an answer must find its line: it is written before the last of the answer leaves.
+                record()
             await send(message)
 
         try:
             await self._serve(scope, receive, send_with_id, lambda: status != 0)
         finally:
-            self._record(scope, request_id, status, anyio.current_time() - began)
+            record()
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send, has_begun: Any) -> None:
         try:

@@ -3,7 +3,10 @@
 from typing import Any
 
 import anyio
+import httpx
+from starlette.types import Message, Receive, Scope, Send
 
+from simulator.http import create_app
 from tests import virtual_time
 from tests.simulator.api_kit import V1, Kit, open_kit, play
 
@@ -137,6 +140,30 @@ def test_history_is_served_in_order() -> None:
         assert [record["action"] for record in later.json()] == ["create_machine", "wait"]
         refused = await kit.client.get("http://simulator/_sim/history", headers={"authorization": ""})
         assert refused.status_code == 401
+
+    play(story)
+
+
+def test_an_answer_that_was_read_is_in_the_history() -> None:
+    """A call's record is there before the last of its answer leaves: a reader of both misses none."""
+
+    async def story(kit: Kit) -> None:
+        app, seen = create_app(kit.world), []
+
+        async def watched(scope: Scope, receive: Receive, send: Send) -> None:
+            async def watch(message: Message) -> None:
+                if message["type"] == "http.response.body" and not message.get("more_body", False):
+                    seen.append(kit.world.history.read(kind="request")[-1]["path"])
+                await send(message)
+
+            await app(scope, receive, watch)
+
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(watched), headers={"authorization": "Bearer local"}
+        ) as client:
+            for path in ("/v1/apps/rooms", "/v1/apps/rooms/machines", "/v1/apps/nobodys"):
+                await client.get(f"http://simulator{path}")
+        assert seen == ["/v1/apps/rooms", "/v1/apps/rooms/machines", "/v1/apps/nobodys"]
 
     play(story)
 
