@@ -28,6 +28,7 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 from providers.bluegreen import report
 from providers.bluegreen.events import Event, Hear, Kind
 from providers.bluegreen.spec import Notify
+from providers.http import client
 
 DRAIN_S = 2.0
 MOST_WAITING = 64
@@ -136,9 +137,7 @@ class _Sender:
         try:
             async with receive:
                 async for message in receive:
-                    http = http or httpx.AsyncClient(
-                        trust_env=False, follow_redirects=False, timeout=TIMEOUTS
-                    )
+                    http = http or client(timeout=TIMEOUTS)
                     self.lost += 1  # until it is accepted: the task may be cancelled before
                     await self._deliver(http, message)
         finally:

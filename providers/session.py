@@ -19,6 +19,7 @@ from providers.fly.api import DEFAULT_BASE_URL
 from providers.gates.output import Scrubber
 from providers.gates.routing import HttpProber, outside
 from providers.gates.store import StateStore
+from providers.http import client
 from providers.orphan import end_as_orphan
 from providers.parent import watch_parent
 from providers.tunnels import direct, fly_proxy
@@ -116,7 +117,7 @@ def _asked_to_stop() -> Callable[[], str]:
 
 def private() -> httpx.AsyncClient:
     """A client for questions through tunnels. Connections are kept: each leads to one machine and no other."""
-    return httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=PRIVATE_TIMEOUTS)
+    return client(timeout=PRIVATE_TIMEOUTS)
 
 
 def stores(spec: Spec) -> Callable[[str], StateStore]:

@@ -65,5 +65,4 @@ class Part(BaseModel):
         extra="forbid",
         coerce_numbers_to_str=True,
         hide_input_in_errors=True,
-        use_attribute_docstrings=True,  # what the configuration reference says of each key
     )

@@ -16,6 +16,7 @@ from providers.fly import errors, retries
 from providers.fly.errors import Call
 from providers.fly.limits import Limiter
 from providers.gates.output import clean
+from providers.http import client
 
 DEFAULT_BASE_URL = "https://api.machines.dev"
 BODY_CAP_BYTES = 16 * 1024 * 1024
@@ -177,13 +178,11 @@ async def connect(
 ) -> AsyncIterator[Api]:
     """An ``Api`` for one deployment. ``transport`` replaces the socket, e.g. by a simulator in process."""
     token = without_scheme(token)
-    async with httpx.AsyncClient(
+    async with client(
         base_url=base_url,
         headers={"authorization": authorization(token), "user-agent": "bluegreen-fly", **AS_IT_IS},
         timeout=TIMEOUTS,
         limits=httpx.Limits(max_connections=None, max_keepalive_connections=100),
-        follow_redirects=False,
-        trust_env=False,
         transport=transport,
     ) as http:
         yield Api(http, secrets=frozenset(filter(None, (token, *secrets))))

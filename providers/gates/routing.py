@@ -13,6 +13,7 @@ from providers.bluegreen.failures import NotYet
 from providers.bluegreen.model import Answer
 from providers.bluegreen.spec import RoutingProbe
 from providers.bodies import AS_IT_IS, BodyRefused, read_body
+from providers.http import client
 
 TIMEOUT_S = 10.0
 BODY_CAP_BYTES = 1024 * 1024
@@ -28,12 +29,8 @@ class Prober(Protocol):
 
 
 def outside() -> httpx.AsyncClient:
-    """A client without kept connections: an open one would go on reaching whom it reached before.
-
-    It is made before the handoff window, since loading the certificates takes some 20 ms.
-    """
-    limits = httpx.Limits(max_keepalive_connections=0)
-    return httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=TIMEOUT_S, limits=limits)
+    """A client without kept connections: an open one would go on reaching whom it reached before."""
+    return client(timeout=TIMEOUT_S, limits=httpx.Limits(max_keepalive_connections=0))
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,9 @@ import os
 import signal
 import sys
 import traceback
-from functools import cache
 from typing import Any
 
 import anyio
-import httpx
 from pydantic import TypeAdapter
 
 from providers.bluegreen.deploy import CannotLook, Request, deploy
@@ -79,9 +77,8 @@ def serve(order: dict[str, Any]) -> None:
 
 
 def warm() -> None:
-    """What every run would load first, a fifth of a second's work: boto3's models, and three times the certificates."""
+    """What every run would load first, a good part of its work: boto3's models, and the certificates."""
     open_store("any", endpoint_url="http://127.0.0.1:9", region="us-east-1")
-    setattr(httpx._transports.default, "create_ssl_context", cache(httpx.create_ssl_context))  # noqa: B010 - typed
     outside()
 
 

@@ -7,6 +7,7 @@ import pytest
 from components.schema import StackConfig
 from providers.bluegreen import lifecycle
 from tools.docs.__main__ import outdated
+from tools.docs.attributes import describe
 from tools.docs.lifecycle import diagram
 from tools.docs.marked import BEGIN, END, between_marks
 
@@ -25,6 +26,7 @@ def test_a_page_that_is_not_what_the_code_says_is_found(monkeypatch: pytest.Monk
 def test_every_key_is_described() -> None:
     """No key of the configuration is without its sentence."""
     schema = StackConfig.model_json_schema(by_alias=True)
+    describe(schema, StackConfig)
     parts = {"": schema} | schema["$defs"]
     silent = [
         f"{name}.{key}"

@@ -9,6 +9,7 @@ from typing import Any
 
 from components.schema import EXAMPLES, StackConfig
 from components.secrets import SECRET_KEYS
+from tools.docs.attributes import describe
 from tools.docs.marked import between_marks
 
 Schema = dict[str, Any]
@@ -23,6 +24,7 @@ def page(before: str) -> str:
     schema = StackConfig.model_json_schema(by_alias=True)
     schema["required"].remove("image")  # where there is a build, it names the image
     del schema["$defs"]["JsonValue"]
+    describe(schema, StackConfig)
     return between_marks(before, "\n".join(_tables(schema)))
 
 
