@@ -16,6 +16,11 @@ def pytest_configure() -> None:
     gc.set_threshold(50_000, 20, 100)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long ones first: one that began last would have a core to itself, and leave the others none to use."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
 @pytest.fixture
 def figures(record_property: Callable[[str, object], None]) -> Figures:
     """Counts what this test has covered."""

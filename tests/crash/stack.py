@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
@@ -22,6 +21,7 @@ from demo.local import CHECKOUT
 from demo.session import end_session
 from demo.stack_config import write_stack
 from tests.crash.site import Lane, Site
+from tests.engine.backend import new_stack, read_outputs
 
 UNCHANGED = "3 unchanged"
 """What the engine says of a program whose stack, component and resource are as they were."""
@@ -68,10 +68,9 @@ class Stack:
 
     async def init(self) -> None:
         """`stack init` writes the stack's file, and knows no --config-file: so not in the checkout."""
-        (self.folder / "project" / "stacks").mkdir(parents=True)
+        (self.folder / "project").mkdir(parents=True)
         shutil.copy(CHECKOUT / "Pulumi.yaml", self.folder / "project")
-        command = ["pulumi", "stack", "init", "test", "--non-interactive"]
-        await anyio.run_process(command, cwd=self.folder / "project", env=self._environ(self.site.lane()))
+        await anyio.to_thread.run_sync(new_stack, self.folder)
 
     @asynccontextmanager
     async def command(self, lane: Lane, *argv: str, image: str) -> AsyncIterator[Command]:
@@ -109,12 +108,9 @@ class Stack:
         command = ["pulumi", "cancel", "--yes", "--stack", "test", "--non-interactive"]
         await anyio.run_process(command, cwd=CHECKOUT, env=self._environ(lane), check=False)
 
-    async def outputs(self, lane: Lane) -> dict[str, Any]:
+    def outputs(self) -> dict[str, Any]:
         """What Pulumi's state says."""
-        command = ["pulumi", "stack", "output", "--json", "--stack", "test", "--non-interactive"]
-        told = await anyio.run_process(command, cwd=CHECKOUT, env=self._environ(lane))
-        found: dict[str, Any] = json.loads(told.stdout)
-        return found
+        return read_outputs(self.folder)
 
     def _environ(self, lane: Lane) -> Mapping[str, str]:
         return lane.environ | engine_alone(self.folder)

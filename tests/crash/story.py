@@ -82,7 +82,7 @@ class Story:
         assert UNCHANGED in text
         assert lane.gate.changes() == []
         assert await self.site.users.lost(self.site.machines()) == set()
-        serving = (await self.stack.outputs(lane))["serving"]
+        serving = self.stack.outputs()["serving"]
         assert set(serving["machine_ids"]) == self.site.promises.told.routed
 
     async def orphan(self, point: Point, image: str) -> None:

@@ -87,6 +87,7 @@ def kind(call: str) -> str:
     return _ONE_UPDATE_S_OWN.sub("/*", call)
 
 
+@pytest.mark.long
 @pytest.mark.anyio
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize(

@@ -44,6 +44,7 @@ async def test_an_orphan_beside_the_next_up(part: str, s3_url: str, tmp_path: Pa
     figures.add(kills_of_pulumi=len(ORPHANS[part]))
 
 
+@pytest.mark.long
 @pytest.mark.anyio
 async def test_a_host_that_dies_with_all_of_it(s3_url: str, tmp_path: Path, figures: Figures) -> None:
     """The next ``up``, on another host, waits until the dead run's leases have run out, and finishes. At the end a

@@ -16,6 +16,7 @@ from typing import IO, Any
 from demo.engine import engine_alone
 from demo.local import CHECKOUT
 from demo.session import end_session
+from tests.engine.backend import new_stack
 
 DEADLINE_S = 60
 
@@ -45,8 +46,7 @@ def watching(folder: Path, count: int = 1) -> Iterator[Watched]:
         settings = (f"told=127.0.0.1:{listener.getsockname()[1]}", f"count={count}")
         options = [part for setting in settings for part in ("-c", setting)]
         run = ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive", "--stack", "test", *options]
-        init = ["pulumi", "stack", "init", "test", "--non-interactive"]
-        subprocess.run(init, cwd=folder / "project", env=environ, check=True, capture_output=True)
+        new_stack(folder)
         pulumi = stack.enter_context(
             subprocess.Popen(
                 run,

@@ -108,6 +108,7 @@ def test_a_deploy_under_load_loses_nothing(tmp_path: Path) -> None:
     assert find_marked(tmp_path / "mark") == {}
 
 
+@pytest.mark.long
 def test_the_same_deploy_in_flys_order_breaks_what_this_one_keeps(tmp_path: Path) -> None:
     """Negative control: the same load sees what routing before saving loses, side by side, and nothing is left.
 

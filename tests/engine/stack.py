@@ -16,6 +16,7 @@ from demo.engine import engine_alone
 from demo.local import CHECKOUT, Platform
 from demo.session import end_session
 from demo.stack_config import PROJECT, lead_to, read_dev_config
+from tests.engine.backend import new_stack, read_outputs, read_state
 from tests.engine.watching import watch
 
 DEADLINE_S = 120
@@ -38,9 +39,9 @@ class Stack:
 
     def init(self) -> None:
         """`stack init` writes the stack's file, and knows no --config-file: so not in the checkout."""
-        self.file.parent.mkdir(parents=True)
+        (self.folder / "project").mkdir()
         shutil.copy(self.project / "Pulumi.yaml", self.folder / "project")
-        self._plain("stack", "init", "test", cwd=self.folder / "project")
+        new_stack(self.folder)
 
     def run(self, *argv: str, **changes: Any) -> subprocess.CompletedProcess[str]:
         """``pulumi …`` with the configuration, changed for good by ``changes``; stdout and stderr together."""
@@ -75,12 +76,11 @@ class Stack:
         return self.run("preview", **changes)
 
     def outputs(self) -> dict[str, Any]:
-        told: dict[str, Any] = json.loads(self._plain("stack", "output", "--json", "--stack", "test"))
-        return told
+        return read_outputs(self.folder)
 
     def state(self) -> str:
         """The whole state, as it is stored."""
-        return self._plain("stack", "export", "--stack", "test")
+        return json.dumps(read_state(self.folder))
 
     def _plain(self, *argv: str, cwd: Path | None = None) -> str:
         done = self._pulumi(*argv, cwd=cwd)

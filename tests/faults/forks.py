@@ -5,6 +5,7 @@ Half of a scenario is what all of its section share: the world before, and the r
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -60,6 +61,7 @@ class Forks:
         with warnings.catch_warnings():
             # Python 3.12 warns of threads; those of a test run's messages hold nothing that a scenario uses.
             warnings.simplefilter("ignore", DeprecationWarning)
+            gc.freeze()  # what is shared stays shared: a collection would touch, and so copy, all of it
             pid = os.fork()
         if pid == 0:
             os.close(readable)

@@ -46,7 +46,7 @@ def difference(title: str, played: Played) -> str:
 def write() -> int:
     """Play all and write the file. Answers how many promises are broken, which are told on stderr."""
     with ProcessPoolExecutor() as pool:
-        all_played = dict(zip(SECTIONS, pool.map(_play, SECTIONS), strict=True))
+        all_played = dict(zip(SECTIONS, pool.map(play, SECTIONS), strict=True))
     parts = ("\n".join((MARK + title, *played.lines)) for title, played in all_played.items())
     FILE.write_text("\n".join((legend(), *(f"{part}\n" for part in parts))), encoding="utf-8")
     broken = [line for played in all_played.values() for line in played.broken]
@@ -54,5 +54,6 @@ def write() -> int:
     return len(broken)
 
 
-def _play(title: str) -> Played:
+def play(title: str) -> Played:
+    """Play one section, where a process has only its title."""
     return SECTIONS[title].play()

@@ -105,6 +105,7 @@ async def deploy_through(deployer: Deployer, trouble: str) -> Ending:
     return outcome.ending
 
 
+@pytest.mark.long
 async def test_ten_thousand_edits_survive_deploys_outages_and_failing_proofs(
     deployer: Deployer, capsys: pytest.CaptureFixture[str]
 ) -> None:

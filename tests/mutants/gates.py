@@ -290,7 +290,7 @@ GATES: tuple[Mutant, ...] = (
     Mutant(
         "client",
         "redirects are followed, with the token",
-        "providers/fly/api.py",
+        "providers/http.py",
         "follow_redirects=False",
         "follow_redirects=True",
         "tests/fly/test_client.py::test_redirects_are_not_followed",

@@ -65,6 +65,7 @@ def change_by_hand(stack: OwnProject, name: str, **config: Any) -> None:
     stack.fly("GET", f"{path}/wait?state=started&timeout=60")
 
 
+@pytest.mark.long
 def test_the_life_of_a_stack(gated: tuple[OwnProject, TokenGate]) -> None:
     """Adopted, changed by hand and by Fly, repaired, ignored, renamed, upgraded, targeted, protected, retained,
     destroyed.

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 
 from demo.local import CHECKOUT
+from tests.engine.backend import new_stack
 from tests.engine.stack import Stack
 
 PROGRAM = Path(__file__).with_name("program.py")
@@ -32,7 +33,7 @@ class OwnProject(Stack):
         shutil.copy(PROGRAM, self.project)
         self.environ["PYTHONPATH"] = str(CHECKOUT)
         self.args = {key: value for key, value in self.config.items() if value}
-        self._plain("stack", "init", "test")
+        new_stack(self.folder)
 
     def run(self, *argv: str, **options: Any) -> subprocess.CompletedProcess[str]:
         """``pulumi …`` of the program with these options of its component; stdout and stderr together."""
