@@ -9,6 +9,7 @@ import pytest
 from _pytest.terminal import TerminalReporter
 
 from tests.figures import Figures, add_up, table
+from tests.order import dealt
 
 
 def pytest_configure() -> None:
@@ -16,9 +17,9 @@ def pytest_configure() -> None:
     gc.set_threshold(50_000, 20, 100)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The long ones first: one that began last would have a core to itself, and leave the others none to use."""
-    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The long ones are begun before the others, by all workers."""
+    items[:] = dealt(items, getattr(config, "workerinput", {"workercount": 1})["workercount"])
 
 
 @pytest.fixture

@@ -236,7 +236,7 @@ async def _settle(run: Run, first: Scene, failed: StepFailed) -> Outcome:
         if blocked := _no_way_back(first, scene):
             return _outcome(run, Ending.UNFINISHED, _with(failure, f"no way back: {blocked}"))
         return await _roll_back(run, rolling_back(scene), failure)
-    if scene.committed or destroyed:
+    if scene.committed or scene.joining or destroyed:
         return _outcome(run, Ending.UNFINISHED, failure)
     return await _restore(run, scene, failure)
 

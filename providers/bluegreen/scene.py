@@ -180,6 +180,11 @@ class Scene:
         return self.ownership is not None and self.ownership.release == self.intent.release
 
     @property
+    def joining(self) -> bool:
+        """Whether a scale has let in some of what it adds: users' state may be theirs from there on."""
+        return self.intent.goal == "scale" and any(not machine.unjoined for machine in self.green)
+
+    @property
     def late_commit(self) -> bool:
         """Whether the latest commit is of a deployment that was given up: it took over from blue, and none of its
         machines is left. Blue has to own the state again under a number of its own, or no app would obey it.

@@ -106,7 +106,7 @@ class Walker:
             back = self.reach(replace(last, intent=staying(last)))
             return End(Ending.UNFINISHED, back.scene, f"{reached.refused}; {back.refused}")
         destroyed = goal == "destroy" and len(last.blue) < len(first.blue)
-        if last.committed or destroyed or goal in ("rollback", "stay"):
+        if last.committed or last.joining or destroyed or goal in ("rollback", "stay"):
             return End(Ending.UNFINISHED, last, reached.refused)
         undone = reached if goal == "restore" else self.reach(undoing(last))
         whole = all(map(undone.scene.routed, undone.scene.of(Role.BLUE)))

@@ -102,7 +102,8 @@ def left_wrong(goal: Goal, end: End) -> str:
     if end.ending is Ending.DESTROYED:
         return "machines are left" if scene.observation.seen or scene.observation.tasks else ""
     if end.ending is Ending.UNFINISHED and goal != "stay":
-        return "" if scene.committed or goal in ("destroy", "rollback") else "nothing was committed"
+        begun = scene.committed or scene.joining
+        return "" if begun or goal in ("destroy", "rollback") else "nothing was committed"
     if scene.committed or end.ending is Ending.DEPLOYED:
         return _not_alone(scene) if end.ending in (Ending.DEPLOYED, Ending.ROLLED_BACK) else ""
     unserved = [m.name for m in scene.of(Role.BLUE) if not serves(m)]
@@ -153,27 +154,27 @@ def none_of(found: list[str]) -> None:
         pytest.fail(f"{len(found)}, the first:\n" + "\n".join(found[:2]))
 
 
-@pytest.mark.long
+@pytest.mark.long(unit="small worlds")
 def test_every_world_is_planned_and_no_plan_breaks_a_rule(walked: Walked, figures: Figures) -> None:
     """In no small world, and nowhere on the way from it, is a step planned that breaks a promise."""
     figures.add(planner_worlds=walked.worlds, planner_states=len(walked.walker.known))
     none_of(walked.walker.broken)
 
 
-@pytest.mark.long
+@pytest.mark.long(unit="small worlds")
 def test_from_every_world_a_faultless_path_ends_by_name(walked: Walked) -> None:
     """No path goes in circles, and each ending leaves one whole routed cluster, or nothing where all is to go."""
     none_of(walked.walker.circles)
     none_of(walked.left)
 
 
-@pytest.mark.long
+@pytest.mark.long(unit="small worlds")
 def test_only_what_is_broken_already_keeps_a_deployment_from_its_end(walked: Walked) -> None:
     """Where every machine lives or has ended well, nothing is refused: each goal is reached."""
     none_of(walked.unsound)
 
 
-@pytest.mark.long
+@pytest.mark.long(unit="small worlds")
 def test_every_ending_and_every_step_is_met(walked: Walked) -> None:
     """The worlds are rich enough: each goal ends in all the ways it can, and each step is planned somewhere."""
     met = {ending for _, ending in walked.endings}

@@ -17,6 +17,7 @@ from providers.bluegreen.report import plan_lines
 from providers.bluegreen.resolve import resolve
 from providers.bluegreen.scene import Scene
 from providers.bluegreen.spec import Spec
+from providers.gates.store import StoreRefused
 from tests.bluegreen.faults import Fault, Faulty
 from tests.bluegreen.promises import Rules
 from tests.bluegreen.virtual import V1, V2, Kit, simulate
@@ -156,6 +157,39 @@ def test_an_added_machine_that_the_store_does_not_let_in_is_removed() -> None:
         await pass_time(1.0)
         kit.end(outcome)
         assert kit.routed() == names(kit) == FIRST
+
+    simulate(test)
+
+
+def test_a_scale_that_has_let_in_one_of_two_goes_no_step_back() -> None:
+    """It says that it is unfinished, and what serves; the one that is let in stays, and the next run routes both."""
+
+    async def test(kit: Kit) -> None:
+        await serve(kit, counts(1, 1))
+        create = kit.store.create
+
+        async def create_one(key: str, body: bytes) -> bool:
+            if any(machine.id in key for machine in kit.machines() if machine.name == "rooms-g1-ams-3"):
+                raise StoreRefused("403 AccessDenied")
+            return await create(key, body)
+
+        kit.store.create = create_one  # type: ignore[method-assign]
+        outcome = await kit.deploy(counts(3, 1))
+        assert outcome.ending is Ending.UNFINISHED
+        assert outcome.failure
+        assert "(rooms-g1-ams-3) cannot be let in" in " ".join(outcome.failure.reasons)
+        assert outcome.serving
+        assert {machine.name for machine in outcome.serving.machines} == FIRST
+        await pass_time(1.0)
+        kit.end(outcome)
+        let_in, since = ids_of(kit, "rooms-g1-ams-2"), now(kit)
+        kit.store.create = create  # type: ignore[method-assign]
+        kit.end(await kit.deploy(counts(3, 1)))
+        assert kit.outcomes[-1].ending is Ending.DEPLOYED
+        await pass_time(1.0)
+        assert kit.routed() == names(kit) == MORE | {"rooms-g1-ams-3"}
+        assert not [r for r in kit.calls("delete_machine") if r["n"] > since]
+        assert ids_of(kit, "rooms-g1-ams-2") == let_in
 
     simulate(test)
 

@@ -34,6 +34,7 @@ ORPHANS = {
 OF_A_HOST = (STOP, COMMIT)
 
 
+@pytest.mark.long
 @pytest.mark.anyio
 @pytest.mark.parametrize("part", ORPHANS)
 async def test_an_orphan_beside_the_next_up(part: str, s3_url: str, tmp_path: Path, figures: Figures) -> None:

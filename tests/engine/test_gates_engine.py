@@ -6,11 +6,14 @@ import json
 import time
 
 import httpx
+import pytest
 
 from providers.bluegreen.durations import seconds
 from providers.bluegreen.journal import WARM
 from tests.engine.stack import Stack
 from tests.engine.test_real_engine import V2, ok, version
+
+pytestmark = pytest.mark.long
 
 HTTP = {"type": "http", "name": "answers", "path": "/version", "expect": {"json": {"version": "v2"}}}
 SMOKE = {

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.engine.fronts import front
 from tests.engine.stack import Stack
 from tests.engine.test_real_engine import ok
+
+pytestmark = pytest.mark.long
 
 HOST = "play.example.com"
 TOLD = ("create_app", "request_certificate", "delete_certificate", "stop", "delete_app")

@@ -8,12 +8,15 @@ from shutil import copytree
 from typing import Any
 
 import httpx
+import pytest
 
 from demo.local import CHECKOUT, local_platform
 from demo.stack_config import V1, V2
 from tests.engine.fronts import front, meeting
 from tests.engine.stack import Stack
 from tests.engine.test_real_engine import ok
+
+pytestmark = pytest.mark.long
 
 COUNT = 6
 TWO = {"ams": 2}

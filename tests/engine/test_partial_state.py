@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from tests.engine.stack import Stack
 from tests.engine.test_real_engine import V2, WAITING, ok, version
+
+pytestmark = pytest.mark.long
 
 CANARY = "canary-91cc"
 NOBODY_ANSWERS = {"path": "/nobody-answers-here", "machine_key": "machine_id"}

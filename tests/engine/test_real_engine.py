@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from demo import stack_config
 from tests.engine.stack import Stack
+
+pytestmark = pytest.mark.long
 
 V2 = "registry.fly.io/rooms:v2"
 CANARY = "canary-5d1e"

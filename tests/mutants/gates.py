@@ -24,6 +24,14 @@ GATES: tuple[Mutant, ...] = (
     ),
     Mutant(
         "scale",
+        "a scale that has let in a machine is undone",
+        f"{BG}/deploy.py",
+        " or scene.joining",
+        "",
+        f"{SCALE}::test_a_scale_that_has_let_in_one_of_two_goes_no_step_back",
+    ),
+    Mutant(
+        "scale",
         "a machine that is well leaves one that fails its checks",
         f"{BG}/scaling.py",
         " and all(map(reported_well, kept))",

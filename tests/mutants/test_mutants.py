@@ -72,7 +72,7 @@ def follows(mutant: Mutant) -> bool:
     return (ROOT / mutant.file).read_text().count(mutant.old) == 1
 
 
-@pytest.mark.long
+@pytest.mark.long(unit="mutants")
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 def test_a_planted_bug_is_found(mutant: Mutant, verdicts: dict[str, Verdict], figures: Figures) -> None:
     """The killer passes on the code as it is, and fails with the bug in it."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import stamina
 
 from demo.local import CHECKOUT
 from tests.engine.backend import new_stack
@@ -19,6 +20,13 @@ PROJECT = "name: lifecycle\nruntime: python\nmain: program.py\n"
 OURS = "pulumi-python:dynamic/fly:BlueGreenFlyApp"
 INGRESS = "pulumi-python:dynamic/fly:FlyIngress"
 HOST = "play.example.com"
+
+
+TOO_MANY = 429
+
+
+class Rationed(Exception):
+    """Fly answers some kinds of calls once a second, whoever asks: an `up` may have just done so."""
 
 
 class OwnProject(Stack):
@@ -70,7 +78,12 @@ class OwnProject(Stack):
     def _ask(self, method: str, path: str, body: Any = None) -> httpx.Response:
         headers = {"authorization": f"Bearer {self.environ['FLY_API_TOKEN']}"}
         url = f"{self.args['api_url']}/v1/apps{path}"
-        return httpx.request(method, url, json=body, headers=headers, trust_env=False, timeout=60)
+        for attempt in stamina.retry_context(on=Rationed, attempts=None, timeout=60):
+            with attempt:
+                answer = httpx.request(method, url, json=body, headers=headers, trust_env=False, timeout=60)
+                if answer.status_code == TOO_MANY:
+                    raise Rationed(path)
+        return answer
 
     def _pulumi(self, *argv: str, **more: Any) -> subprocess.CompletedProcess[str]:
         return super()._pulumi(*argv, **more | {"cwd": self.project})
