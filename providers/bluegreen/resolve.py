@@ -7,7 +7,7 @@ from dataclasses import replace
 from providers.bluegreen.commits import by_rank, clusters, in_time, is_warm, newest_committed, rank
 from providers.bluegreen.conditions import RUNNING
 from providers.bluegreen.model import Cluster, Observation, Release
-from providers.bluegreen.scaling import is_of, is_whole, scale
+from providers.bluegreen.scaling import ever_had, is_of, is_whole, scale
 from providers.bluegreen.scene import Goal, Intent, lost, machine_names
 from providers.bluegreen.spec import Spec
 
@@ -73,12 +73,14 @@ def _green(spec: Spec, observation: Observation, current: Cluster | None, new: R
 
 
 def _unfinished(spec: Spec, cluster: Cluster, observation: Observation) -> bool:
-    """Begun, never committed, with no machine too many, and not waiting for an approval that did not come in time."""
+    """Begun, never committed, not waiting for an approval that did not come in time, and for no machine too many: one
+    that was never made would be missed later, as one that somebody removed (docs/adr/0010).
+    """
     late = any(
         machine.approval_until and machine.approval_until <= observation.at for machine in cluster.machines
     )
-    wanted = machine_names(spec.app, cluster.release, spec.regions)
-    fits = all(machine.name in wanted for machine in cluster.machines)
+    begun_for = {machine.name for machine in cluster.machines} | ever_had(spec.app, cluster.machines)
+    fits = begun_for <= machine_names(spec.app, cluster.release, spec.regions).keys()
     return fits and not rank(cluster.release, observation) and not late
 
 

@@ -69,7 +69,7 @@ class Judge:
         disputed = claimed ^ routed if self.kit.promises.told.rules.handoff else claimed - routed
         wrong = {key for key in disputed if self.history.changed.get(key, 0) < run.began}
         assert not wrong, f"{outcome.ending} claims {sorted(claimed)}, routed are {sorted(routed)}"
-        if outcome.succeeded:
+        if outcome.succeeded and outcome.ending is not Ending.AWAITING_APPROVAL:  # that says nothing of blue
             self.history.answered(run.began)
 
     def _check_silence(self, run: Run, outcome: Outcome) -> None:

@@ -143,3 +143,13 @@ def test_what_is_kept_warm_stays_so_though_only_the_store_told_that_it_had_owned
     played = play(Script(1734, "stop", "handoff", last="v2", steps=killed, extras=("bake", "warm")))
     last = {record["name"]: record["state"] for record in played.records if record["kind"] == "machine"}
     assert [last[f"rooms-g1-{name}"] for name in ("ams-1", "ams-2", "iad-1")] == ["stopped"] * 3
+
+
+def test_a_first_deploy_that_was_begun_for_more_machines_is_begun_anew() -> None:
+    """It went on with the one machine that there was; one that was never made was missed by the run after that, which
+    rolled out again.
+    """
+    killed = (Start(1, "more v1"), Calls(1, 3), Kill(1, 0))
+    played = play(Script(1887, "stop", "handoff", last="v1", steps=killed, extras=("bake", "warm")))
+    made = {record["name"] for record in played.records if record["kind"] == "machine"}
+    assert made == {"rooms-g1-ams-1", "rooms-g2-ams-1", "rooms-g2-iad-1"}

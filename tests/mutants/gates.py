@@ -24,6 +24,14 @@ GATES: tuple[Mutant, ...] = (
     ),
     Mutant(
         "scale",
+        "what was begun for more machines is gone on with",
+        f"{BG}/resolve.py",
+        "begun_for = {machine.name for machine in cluster.machines} | ever_had(spec.app, cluster.machines)",
+        "begun_for = {machine.name for machine in cluster.machines}",
+        "tests/histories/test_found.py::test_a_first_deploy_that_was_begun_for_more_machines_is_begun_anew",
+    ),
+    Mutant(
+        "scale",
         "a scale that has let in a machine is undone",
         f"{BG}/deploy.py",
         " or scene.joining",
