@@ -22,7 +22,7 @@ WRITE = "`make faults` (python -m tests.faults) writes it anew; its diff is for 
 
 @pytest.fixture(scope="module")
 def apart() -> Iterator[Executor]:
-    """A process of its own: it forks for each cell, and one that has loaded all tests takes half as long again."""
+    """A process of its own: it forks for each cell, and one that has loaded all tests takes a sixth longer."""
     with ProcessPoolExecutor(1, get_context("spawn")) as process:
         yield process
 

@@ -41,9 +41,11 @@ async def _succeed(driver: Driver) -> None:
     """The first run of all succeeds, or says which machine, changed by somebody else, keeps it from doing so."""
     for _ in range(TRIES):
         run = await _run(driver)
-        if isinstance(run.ended, Outcome) and run.ended.ending is Ending.AWAITING_APPROVAL:
+        if _awaits_approval(run):
             run = await _run(driver)
         told = _reasons(run)
+        if _awaits_approval(run):
+            continue
         if isinstance(run.ended, Outcome) and run.ended.succeeded:
             return
         blamed = [key for key in driver.not_ours_to_answer() if key in told]
@@ -51,6 +53,10 @@ async def _succeed(driver: Driver) -> None:
         driver.figures["final runs refused for what others did"] += 1
         driver.hands.take_back()
     raise AssertionError(f"{TRIES} final runs have not succeeded: {told}")
+
+
+def _awaits_approval(run: Run) -> bool:
+    return isinstance(run.ended, Outcome) and run.ended.ending is Ending.AWAITING_APPROVAL
 
 
 async def _change_nothing(driver: Driver) -> None:
