@@ -9,6 +9,29 @@ from typing import Any
 import httpx
 
 
+class NoCookies(httpx.Cookies):
+    """What a server wants to be kept is not: every question has to come from a stranger.
+
+    An app that ties a user to a machine by a cookie would go on answering from that machine, whoever else is routed.
+    """
+
+    def extract_cookies(self, response: httpx.Response) -> None:
+        """Keep none of them."""
+
+
+class Client(httpx.AsyncClient):
+    """Sends no cookie that a server has set."""
+
+    @property
+    def cookies(self) -> httpx.Cookies:
+        """None, whatever was answered before."""
+        return NoCookies()
+
+    @cookies.setter
+    def cookies(self, cookies: object) -> None:
+        raise TypeError("this client keeps no cookies")
+
+
 @cache
 def _trusted() -> ssl.SSLContext:
     """Read once: each client of its own would take some 20 ms, and an update has five (a tenth of its provider)."""
@@ -16,7 +39,7 @@ def _trusted() -> ssl.SSLContext:
 
 
 def client(**options: Any) -> httpx.AsyncClient:
-    """A client that follows no redirect (a token must not travel) and takes nothing from its surroundings, such as a
-    proxy or a ``.netrc``. ``options`` are httpx's.
+    """A client that follows no redirect (a token must not travel), keeps no cookie, and takes nothing from its
+    surroundings, such as a proxy or a ``.netrc``. ``options`` are httpx's.
     """
-    return httpx.AsyncClient(trust_env=False, follow_redirects=False, verify=_trusted(), **options)
+    return Client(trust_env=False, follow_redirects=False, verify=_trusted(), **options)

@@ -38,7 +38,7 @@ class Question:
         return [value.get_secret_value() for value in self.headers.values()]
 
     def request(self) -> httpx.Request:
-        """Not by a client, which would bring the cookies of whoever answered on the same loopback address before."""
+        """Not by a client: the headers are the test's, and a cookie is whose who answered on that address before."""
         headers = httpx.Headers(OWN_HEADERS)
         headers.update({name: value.get_secret_value() for name, value in self.headers.items()})
         timeout = {"timeout": TIMEOUTS.as_dict()}

@@ -23,19 +23,9 @@ APP = "/v1/apps/{app}"
 MACHINES = APP + "/machines"
 MACHINE = MACHINES + "/{machine_id}"
 
-# method, path, action (the name that rate limits and the history know it by), handler
+# method, path, action (the name that rate limits and the history know it by), handler. Machines first: most calls are
+# about them, and the router tries one after another.
 CALLS: tuple[tuple[str, str, str, Handler], ...] = (
-    ("POST", APPS, "create_app", app_calls.create_app),
-    ("GET", APP, "get_app", app_calls.get_app),
-    ("DELETE", APP, "delete_app", app_calls.delete_app),
-    ("GET", APP + "/secrets", "list_secrets", app_calls.list_secrets),
-    ("POST", APP + "/secrets", "set_secrets", app_calls.set_secrets),
-    ("GET", APP + "/ip_assignments", "list_ips", ingress_calls.list_ips),
-    ("POST", APP + "/ip_assignments", "assign_ip", ingress_calls.assign_ip),
-    ("DELETE", APP + "/ip_assignments/{ip}", "release_ip", ingress_calls.release_ip),
-    ("POST", APP + "/certificates/acme", "request_certificate", ingress_calls.request_certificate),
-    ("GET", APP + "/certificates/{hostname}", "get_certificate", ingress_calls.get_certificate),
-    ("DELETE", APP + "/certificates/{hostname}", "delete_certificate", ingress_calls.delete_certificate),
     ("GET", MACHINES, "list_machines", machine_calls.list_machines),
     ("POST", MACHINES, "create_machine", machine_calls.create_machine),
     ("GET", MACHINE, "get_machine", machine_calls.get_machine),
@@ -62,6 +52,17 @@ CALLS: tuple[tuple[str, str, str, Handler], ...] = (
     ("GET", MACHINE + "/metadata/{key}", "get_metadata_key", metadata_calls.get_key),
     ("POST", MACHINE + "/metadata/{key}", "set_metadata_key", metadata_calls.set_key),
     ("DELETE", MACHINE + "/metadata/{key}", "delete_metadata_key", metadata_calls.delete_key),
+    ("POST", APPS, "create_app", app_calls.create_app),
+    ("GET", APP, "get_app", app_calls.get_app),
+    ("DELETE", APP, "delete_app", app_calls.delete_app),
+    ("GET", APP + "/secrets", "list_secrets", app_calls.list_secrets),
+    ("POST", APP + "/secrets", "set_secrets", app_calls.set_secrets),
+    ("GET", APP + "/ip_assignments", "list_ips", ingress_calls.list_ips),
+    ("POST", APP + "/ip_assignments", "assign_ip", ingress_calls.assign_ip),
+    ("DELETE", APP + "/ip_assignments/{ip}", "release_ip", ingress_calls.release_ip),
+    ("POST", APP + "/certificates/acme", "request_certificate", ingress_calls.request_certificate),
+    ("GET", APP + "/certificates/{hostname}", "get_certificate", ingress_calls.get_certificate),
+    ("DELETE", APP + "/certificates/{hostname}", "delete_certificate", ingress_calls.delete_certificate),
     # Of another host on Fly, api.fly.io.
     ("GET", "/api/v1/apps/{app}/logs", "read_logs", log_calls.read_logs),
     ("GET", "/_sim/history", "", app_calls.read_history),

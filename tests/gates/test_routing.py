@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
 
 import anyio
 import httpx
@@ -76,17 +77,20 @@ def test_a_connection_that_fails_is_no_answer() -> None:
 
 
 class KeepsOpen(BaseHTTPRequestHandler):
-    """An app that would keep every connection, and counts them."""
+    """An app that would keep every connection, and tie each user to a machine; it notes both."""
 
     protocol_version = "HTTP/1.1"
     connections = 0
+    cookies: ClassVar[list[str | None]] = []
 
     def setup(self) -> None:
         type(self).connections += 1
         super().setup()
 
     def do_GET(self) -> None:
+        self.cookies.append(self.headers["cookie"])
         self.send_response(200)
+        self.send_header("set-cookie", "machine=148e21ea7d5e38; Path=/")
         self.send_header("content-length", "0")
         self.end_headers()
 
@@ -94,8 +98,8 @@ class KeepsOpen(BaseHTTPRequestHandler):
         pass
 
 
-def test_every_question_is_a_fresh_connection() -> None:
-    """A kept connection would go on reaching whom it reached before."""
+def test_every_question_is_a_strangers() -> None:
+    """A kept connection, or an app's cookie, would go on reaching whom it reached before."""
 
     async def main(port: int) -> None:
         async with outside() as http:
@@ -110,3 +114,4 @@ def test_every_question_is_a_fresh_connection() -> None:
         finally:
             server.shutdown()
     assert KeepsOpen.connections == 3
+    assert KeepsOpen.cookies == [None] * 3

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+import secrets
+import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -65,9 +67,18 @@ def play(script: Script) -> Played:
 
 @contextmanager
 def _repeatable(seed: int) -> Iterator[None]:
-    """Jitter, nonces and the order in which ready tasks run come from the seed: Hypothesis knows trio's generator."""
-    nonces = mock.patch("secrets.token_bytes", random.Random(seed).randbytes)
-    with deterministic_PRNG(seed), nonces:
+    """Jitter, nonces and the order in which ready tasks run come from the seed: Hypothesis knows trio's generator.
+
+    Of this thread alone: a retry of boto3's, in a thread that a test has left behind, would draw from the same ones.
+    """
+    here = threading.get_ident()
+
+    def ours(drawn: Callable[..., Any], others: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda *bounds: (drawn if threading.get_ident() == here else others)(*bounds)
+
+    jitter = mock.patch("random.uniform", ours(random.Random(seed).uniform, random.uniform))
+    nonces = mock.patch("secrets.token_bytes", ours(random.Random(seed).randbytes, secrets.token_bytes))
+    with deterministic_PRNG(seed), jitter, nonces:
         yield
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import random
+import secrets
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -64,6 +67,26 @@ EVERYTHING = Script(
 def test_a_script_plays_the_same_history_twice() -> None:
     """Ids, nonces, jitter, times and the order of everything come from the script alone."""
     assert play(EVERYTHING).records == play(EVERYTHING).records
+
+
+def test_what_other_threads_draw_changes_no_history() -> None:
+    """A test may leave one behind: boto3's retries have a jitter, and a WebSocket its masks."""
+    over = threading.Event()
+
+    def draw() -> None:
+        while not over.is_set():
+            random.random()
+            random.uniform(0, 1)
+            secrets.token_bytes(4)
+
+    alone = play(EVERYTHING).records
+    other = threading.Thread(target=draw)
+    other.start()
+    try:
+        assert play(EVERYTHING).records == alone
+    finally:
+        over.set()
+        other.join()
 
 
 def test_another_seed_plays_another_history() -> None:
