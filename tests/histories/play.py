@@ -74,7 +74,11 @@ def _repeatable(seed: int) -> Iterator[None]:
     here = threading.get_ident()
 
     def ours(drawn: Callable[..., Any], others: Callable[..., Any]) -> Callable[..., Any]:
-        return lambda *bounds: (drawn if threading.get_ident() == here else others)(*bounds)
+        def draw(*bounds: Any) -> Any:
+            source = drawn if threading.get_ident() == here else others
+            return source(*bounds)
+
+        return draw
 
     jitter = mock.patch("random.uniform", ours(random.Random(seed).uniform, random.uniform))
     nonces = mock.patch("secrets.token_bytes", ours(random.Random(seed).randbytes, secrets.token_bytes))
