@@ -51,6 +51,7 @@ class Api:
     """
 
     http: httpx.AsyncClient
+    base_url: str
     limiter: Limiter = field(default_factory=Limiter)
     calls: int = 0
     attempts: int | None = retries.ATTEMPTS
@@ -74,7 +75,7 @@ class Api:
         Raises a ``FlyError``; ``Ambiguous`` when the effect is unknown.
         """
         request = self.http.build_request(
-            call.method, f"/v1{call.path}", json=body, params=params, headers=headers
+            call.method, f"{self.base_url}/v1{call.path}", json=body, params=params, headers=headers
         )
         if long_poll_s:
             request.extensions["timeout"] = {**TIMEOUTS.as_dict(), "read": long_poll_s + LONG_POLL_SLACK_S}
@@ -179,10 +180,9 @@ async def connect(
     """An ``Api`` for one deployment. ``transport`` replaces the socket, e.g. by a simulator in process."""
     token = without_scheme(token)
     async with client(
-        base_url=base_url,
         headers={"authorization": authorization(token), "user-agent": "bluegreen-fly", **AS_IT_IS},
         timeout=TIMEOUTS,
         limits=httpx.Limits(max_connections=None, max_keepalive_connections=100),
         transport=transport,
     ) as http:
-        yield Api(http, secrets=frozenset(filter(None, (token, *secrets))))
+        yield Api(http, base_url.rstrip("/"), secrets=frozenset(filter(None, (token, *secrets))))

@@ -64,7 +64,7 @@ class Logs:
 
     def _base_url(self) -> str:
         """flyctl's variable, else Fly's own. The token of an API that is not Fly's goes to no other host."""
-        machines_api = self.api.http.base_url
+        machines_api = httpx.URL(self.api.base_url)
         at_fly = machines_api.host in MACHINES_API_HOSTS
         default = DEFAULT_BASE_URL if at_fly else str(machines_api.copy_with(raw_path=b"/"))
         base_url = httpx.URL(os.environ.get("FLY_API_BASE_URL") or default)

@@ -139,6 +139,7 @@ def test_a_dead_deployer_is_taken_over_within_its_leases(
     figures.add(takeovers_of_killed_runs=len(calls))
 
 
+@pytest.mark.long
 @by_request
 @pytest.mark.parametrize(("begun", "wants"), LATE)
 def test_a_deployer_that_wakes_up_too_late_changes_nothing(
