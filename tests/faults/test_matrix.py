@@ -13,6 +13,7 @@ from multiprocessing import get_context
 import pytest
 
 from tests.bluegreen.promises import ENDINGS, STEPS
+from tests.faults.network import FAULTS
 from tests.faults.sections import SECTIONS
 from tests.faults.table import FILE, difference, legend, play, read
 from tests.figures import Figures
@@ -42,6 +43,6 @@ def test_every_fault_at_every_call_ends_with_a_named_cluster(
 
 def test_the_table_has_these_sections_and_no_others(figures: Figures) -> None:
     """A section that is gone, or new, is seen in the committed file."""
-    figures.add(invariants=len(STEPS) + len(ENDINGS))
+    figures.add(invariants=len(STEPS) + len(ENDINGS), faults=len(FAULTS))
     assert list(read()) == list(SECTIONS), WRITE
     assert FILE.read_text(encoding="utf-8").startswith(legend()), WRITE
