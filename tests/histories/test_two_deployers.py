@@ -5,6 +5,7 @@ Each kind with one way to drain: the random histories play all of them with both
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 
 import pytest
@@ -55,23 +56,37 @@ def history(drain: Drain, wants: Wants, *steps: Step) -> Played:
 
 
 @cache
-def each_call(drain: Drain, wants: Wants = "v2") -> list[int]:
-    """The numbers of the calls that a run makes which nobody disturbs.
-
-    Of a poll the first and the last two: between them the world is the same, whoever sleeps or dies there.
-    """
+def alone(drain: Drain, wants: Wants) -> list[tuple[str, str]]:
+    """Method and action of each call of a run that nobody disturbs."""
     played = history(drain, wants, Start(FIRST, wants), Pass(ENDS_S))
     run = played.runs[1]
     done = [r for r in played.records if r["kind"] == "request" and r["by"] == FIRST and r["t"] >= run.began]
-    kinds = [r["action"] if r["method"] == "GET" else n for n, r in enumerate(done[: run.process.calls])]
-    assert len(kinds) == run.process.calls
+    assert len(done) >= run.process.calls
+    return [(r["method"], r["action"]) for r in done[: run.process.calls]]
+
+
+def each_call(drain: Drain, wants: Wants = "v2") -> list[int]:
+    """The numbers of its calls. Of a poll the first and the last two: between them the world is the same."""
+    kinds = [(call, 0 if call[0] == "GET" else number) for number, call in enumerate(alone(drain, wants))]
     middle = {n for n in range(2, len(kinds) - 2) if len({*kinds[n - 2 : n + 3]}) == 1}
     return [n + 1 for n in range(len(kinds)) if n not in middle]
 
 
-def share(calls: list[int], wants: Wants) -> list[int]:
-    """Every third of them: together the three others come to each. The random histories mix them otherwise."""
-    return calls[OTHERS.index(wants) :: len(OTHERS)]
+def share(calls: list[int], among: Sequence[object], one: object) -> list[int]:
+    """Its part of them: together they come to each. The random histories mix them otherwise."""
+    return calls[among.index(one) :: len(among)]
+
+
+def late_calls(drain: Drain, begun: Wants, wants: Wants) -> list[int]:
+    """Where a run falls asleep: at each call since it touches what serves, and before that at its share of them.
+
+    As long as it only builds and verifies, whoever comes meanwhile finds the same.
+    """
+    calls, touches = each_call(drain, begun), ("set_metadata_key", "cordon")
+    first = next(n for n, (_, action) in enumerate(alone(drain, begun), start=1) if action in touches)
+    rivals = [pair for pair in LATE if pair[0] == begun]
+    building = share([call for call in calls if call < first - 1], rivals, (begun, wants))
+    return building + [call for call in calls if call >= first - 1]
 
 
 def told(run: Run) -> str:
@@ -108,7 +123,7 @@ def test_of_two_living_deployers_one_wins_and_the_other_names_it(
 ) -> None:
     """Whoever comes too late changes nothing and says who deploys, and since when; or comes when the first is done."""
     refused = 0
-    calls = share(each_call(drain), wants)
+    calls = share(each_call(drain), OTHERS, wants)
     for at in calls:
         played = history(
             drain, wants, Start(FIRST, "v2"), Calls(FIRST, at), Edit(), Start(SECOND, wants), Pass(ENDS_S)
@@ -130,7 +145,7 @@ def test_a_dead_deployer_is_taken_over_within_its_leases(
     drain: Drain, wants: Wants, figures: Figures
 ) -> None:
     """Killed behind any call: the next run waits until the leases have run out, and succeeds."""
-    calls = share(each_call(drain), wants)
+    calls = share(each_call(drain), OTHERS, wants)
     for at in calls:
         killed = (Start(FIRST, "v2"), Kill(FIRST, at, applied=True), Pass(0.05), Edit(), Calls(FIRST, at))
         played = history(drain, wants, *killed, Start(SECOND, wants), Pass(ENDS_S))
@@ -147,7 +162,7 @@ def test_a_deployer_that_wakes_up_too_late_changes_nothing(
 ) -> None:
     """Suspended at any call from its leases on, until another one is done: what it was about to do is not done."""
     late = 0
-    for at in each_call(drain, begun):
+    for at in late_calls(drain, begun, wants):
         asleep = (Start(FIRST, begun), Calls(FIRST, at), Suspend(FIRST), Edit())
         beside = (Boots("well"), Start(SECOND, wants), Pass(ENDS_S), Resume(FIRST), Pass(ENDS_S))
         played = history(drain, wants, *asleep, *beside)
