@@ -17,7 +17,7 @@ _asked = tenacity.is_coroutine_callable
 
 
 def _is_coroutine_callable(call: Callable[..., Any]) -> bool:
-    """tenacity asks this of each of a dozen hooks at each attempt, by ``inspect``: that was 4 % of all virtual time."""
+    """tenacity asks this of each of a dozen hooks at each attempt, by ``inspect``: 4 % of the histories' profile."""
     code = getattr(call, "__code__", None)
     return bool(code.co_flags & inspect.CO_COROUTINE) if code else _asked(call)
 

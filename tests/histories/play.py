@@ -69,7 +69,8 @@ def play(script: Script) -> Played:
 def _repeatable(seed: int) -> Iterator[None]:
     """Jitter, nonces and the order in which ready tasks run come from the seed: Hypothesis knows trio's generator.
 
-    Of this thread alone: a retry of boto3's, in a thread that a test has left behind, would draw from the same ones.
+    Jitter and nonces are this thread's alone. Others draw meanwhile: the keepalive of the browser's WebSocket was seen
+    to. trio's generator is the process's: no other thread may run trio beside a history.
     """
     here = threading.get_ident()
 

@@ -24,7 +24,8 @@ from tests.histories.steps import Script
 
 STEPS = 50_000
 SEEDS = (0, 1, 4, 5)
-"""A part for each: they run beside each other where there are cores for it."""
+"""A part for each: they run beside each other where there are cores for it. Of 0 to 7 those whose scripts find most to
+be about, which says nothing of what they find broken: none of the eight does."""
 HISTORIES = 448
 """In all parts together. A script of 200 steps has about 110 that find something to be about."""
 

@@ -66,7 +66,7 @@ def alone(drain: Drain, wants: Wants) -> list[tuple[str, str]]:
 
 
 def each_call(drain: Drain, wants: Wants = "v2") -> list[int]:
-    """The numbers of its calls. Of a poll the first and the last two: between them the world is the same."""
+    """The numbers of its calls. Of a poll the first and the last two: between them the run changes nothing."""
     kinds = [(call, 0 if call[0] == "GET" else number) for number, call in enumerate(alone(drain, wants))]
     middle = {n for n in range(2, len(kinds) - 2) if len({*kinds[n - 2 : n + 3]}) == 1}
     return [n + 1 for n in range(len(kinds)) if n not in middle]
@@ -80,7 +80,8 @@ def share(calls: list[int], among: Sequence[object], one: object) -> list[int]:
 def late_calls(drain: Drain, begun: Wants, wants: Wants) -> list[int]:
     """Where a run falls asleep: at each call since it touches what serves, and before that at its share of them.
 
-    As long as it only builds and verifies, whoever comes meanwhile finds the same.
+    Less is at stake as long as it only builds and verifies: not every rival comes at each of those calls. The random
+    histories mix them otherwise.
     """
     calls, touches = each_call(drain, begun), ("set_metadata_key", "cordon")
     first = next(n for n, (_, action) in enumerate(alone(drain, begun), start=1) if action in touches)
