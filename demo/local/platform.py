@@ -25,7 +25,7 @@ No everyday word is a secret: the deployer hides secrets in all that it shows, a
 """
 PASSPHRASE = "local-passphrase"  # noqa: S105  of stacks that end with the platform
 
-_IMAGES = Path(__file__).with_name("images.toml")
+IMAGES = Path(__file__).with_name("images.toml")
 _POINTS_ELSEWHERE = ("AWS_", "FLY_", "PULUMI_")
 _LOOPBACK = "127.0.0.1,localhost"
 
@@ -56,11 +56,11 @@ class Platform:
 
 @contextmanager
 def local_platform(
-    folder: Path, ports: Ports | None = None, *, proxy_delay: float = 0.2
+    folder: Path, ports: Ports | None = None, *, proxy_delay: float = 0.2, images: Path = IMAGES
 ) -> Iterator[Platform]:
     """Run the simulator, and S3 with an empty bucket, as long as the block takes; their files go to `folder`.
 
-    The proxy learns of changes `proxy_delay` seconds late. Raises NotReady, e.g. when a port is taken.
+    The proxy learns of changes `proxy_delay` seconds late; `images` is the catalogue. Raises NotReady, e.g. when a port is taken.
     """
     ports = ports or Ports()
     history, fly_ready, s3_ready = folder / "history.jsonl", folder / "fly.json", folder / "s3.json"
@@ -68,7 +68,7 @@ def local_platform(
         "api-port": ports.api,
         "proxy-port": ports.proxy,
         "proxy-delay": proxy_delay,
-        "catalog": _IMAGES,
+        "catalog": images,
         "token": TOKEN,
         "history": history,
         "ready-file": fly_ready,

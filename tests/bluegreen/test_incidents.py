@@ -11,7 +11,7 @@ import anyio
 import httpx
 import pytest
 
-from providers import resource, running
+from providers import deployment, running
 from providers.bluegreen.context import Context
 from providers.bluegreen.deploy import CannotLook, Request, deploy
 from providers.bluegreen.lifecycle import Do
@@ -172,7 +172,7 @@ def test_a_deploy_that_did_not_succeed_does_not_exit_with_0(
     assert not Outcome(ending, None).succeeded
     monkeypatch.setattr(running, "in_context", lambda *_: Outcome(ending, None))
     with pytest.raises(DeploymentFailed):
-        running.run(SPEC1, resource._request("deploy", {}), {}, {})
+        running.run(SPEC1, deployment._request("deploy", {}), {}, {})
 
 
 def test_an_aborted_rotation_gives_blue_its_own_secrets_back() -> None:

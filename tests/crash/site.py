@@ -37,7 +37,10 @@ V1, V2 = "registry.fly.io/rooms:v1", "registry.fly.io/rooms:v2"
 PROGRAM = ("{python}", "-I", "-S", "tests/crash/programs/saver.py")
 CHECK = {"type": "tcp", "interval": "100ms", "timeout": "20s"}
 """It costs next to nothing; how long a loaded machine may take to answer is not what is tested here."""
-IMAGES = {image: Entry(command=list(PROGRAM), env={"ROOMS_VERSION": image}) for image in (V1, V2)}
+IMAGES = {
+    image: Entry(command=list(PROGRAM), env={"ROOMS_VERSION": image, "SAVER_TELLS": "yes"})
+    for image in (V1, V2)
+}
 
 
 SHOWN = (

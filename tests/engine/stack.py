@@ -20,6 +20,8 @@ from tests.engine.backend import new_stack, read_outputs, read_state
 from tests.engine.watching import watch
 
 DEADLINE_S = 120
+SAVER = Path(__file__).with_name("saver.toml")
+"""The catalogue with a small app under the names of the example's images."""
 
 
 @dataclass
@@ -36,6 +38,10 @@ class Stack:
         self.config = lead_to(read_dev_config(), self.platform, machines=1, cutover="handoff")
         self.file = self.folder / "project" / "stacks" / "Pulumi.test.yaml"
         self.environ = self.platform.environ | engine_alone(self.folder)
+
+    def ask_nothing(self) -> None:
+        """What the dev stack asks of the example app, a small one does not know."""
+        self.config |= {"tests": [], "rehearsal": None}
 
     def init(self) -> None:
         """`stack init` writes the stack's file, and knows no --config-file: so not in the checkout."""

@@ -26,6 +26,7 @@ KEPT = "3s"
 BLUE, GREEN = ({f"rooms-g{generation}-{region}-1" for region in ("ams", "iad")} for generation in (1, 2))
 
 
+@pytest.mark.saver
 def test_tests_are_in_the_plan_in_the_progress_and_in_the_outputs(stack: Stack) -> None:
     """Each has its own row before anything runs, its lines while it runs, and its result afterwards.
 
@@ -40,7 +41,7 @@ def test_tests_are_in_the_plan_in_the_progress_and_in_the_outputs(stack: Stack) 
     assert "test smoke | asked ams iad" in told
     assert set(stack.machines()) == BLUE | GREEN
     assert [result["name"] for result in stack.outputs()["test_results"]] == ["answers", "smoke"]
-    assert stack.outputs()["proven"]["objects"] == 0
+    assert stack.outputs()["proven"]["objects"] == 2
     assert version(stack)["version"] == "v2"
     _its_time_is_over(stack)
 
@@ -74,6 +75,7 @@ def _its_time_is_over(stack: Stack) -> None:
     assert {(r["action"], r["machine_id"]) for r in changed} == {("delete_machine", one) for one in ids}
 
 
+@pytest.mark.saver
 def test_a_failing_test_fails_the_up_and_names_itself(stack: Stack) -> None:
     """What it said, that blue serves, and the next command; blue was neither cordoned nor signalled."""
     ok(stack.up(tests=[], drain={"type": "stop"}))
@@ -87,6 +89,7 @@ def test_a_failing_test_fails_the_up_and_names_itself(stack: Stack) -> None:
     assert set(stack.machines()) == {"rooms-g1-ams-1", "rooms-g1-iad-1"}
 
 
+@pytest.mark.saver
 def test_an_approval_is_a_second_up(stack: Stack) -> None:
     """The first ends well with blue serving; the second, with the name of what waits, switches and builds nothing."""
     stack.set_secret("secret_env.API_KEY", f"{CANARY}-old")

@@ -14,6 +14,7 @@ HOST = "play.example.com"
 TOLD = ("create_app", "request_certificate", "delete_certificate", "stop", "delete_app")
 
 
+@pytest.mark.saver
 def test_another_apps_ingress_is_ready_before_the_old_app_goes(stack: Stack) -> None:
     """`app` is renamed, its hostname stays: the new app has it before anything is taken from the old one, which is then
     drained, and goes last, with its addresses and certificate.
@@ -35,6 +36,7 @@ def test_another_apps_ingress_is_ready_before_the_old_app_goes(stack: Stack) -> 
     assert sorted(stack.outputs()["ingress"]["certificates"]) == [HOST]
 
 
+@pytest.mark.saver
 def test_an_app_that_cannot_be_drained_keeps_its_ingress(stack: Stack) -> None:
     """Blue does not save, so the rename fails and the old app serves: with its address and certificate, which also the
     way back to its name leaves with it. The new app goes, which nobody has used.

@@ -13,7 +13,7 @@ import pytest
 from demo.local import CHECKOUT, local_platform
 from demo.stack_config import V1, V2
 from tests.engine.fronts import front, meeting
-from tests.engine.stack import Stack
+from tests.engine.stack import SAVER, Stack
 from tests.engine.test_real_engine import ok
 
 pytestmark = pytest.mark.long
@@ -29,7 +29,11 @@ def test_six_apps_deploy_side_by_side_with_an_image_built_beside_them(tmp_path: 
 
     A later plan with an unknown image names blue; a target alone is scaled down; one deleted by hand is forgotten.
     """
-    with local_platform(tmp_path) as platform, front(platform.proxy_url) as url, meeting(COUNT) as argv:
+    with (
+        local_platform(tmp_path, images=SAVER) as platform,
+        front(platform.proxy_url) as url,
+        meeting(COUNT) as argv,
+    ):
         # A copy: its deploys leave timelines beside the program.
         program = copytree(CHECKOUT / "tests" / "engine" / "many", tmp_path / "program")
         stack = Stack(platform, tmp_path, project=program)

@@ -23,6 +23,7 @@ def resource(stack: Stack) -> dict[str, Any] | None:
     return next((one for one in found if one["type"].endswith("fly:BlueGreenFlyApp") and one.get("id")), None)
 
 
+@pytest.mark.saver
 def test_behind_the_commit_point_the_state_says_that_green_serves(stack: Stack) -> None:
     """Outputs and reasons are in the state; a preview says why there is more to do, and the next up does it."""
     stack.environ["BLUEGREEN_PLAN_DIR"] = str(stack.folder / "plans")
@@ -57,6 +58,7 @@ def test_behind_the_commit_point_the_state_says_that_green_serves(stack: Stack) 
         assert CANARY not in text
 
 
+@pytest.mark.saver
 def test_a_first_deploy_that_fails_leaves_a_resource_only_where_machines_are_left(stack: Stack) -> None:
     """Nothing is there and nothing is recorded; a green that is kept on request is recorded, and can be destroyed.
 

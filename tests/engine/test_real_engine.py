@@ -145,6 +145,7 @@ def _add_a_machine(stack: Stack, release: str) -> None:
     assert changed - {None} == {machines["rooms-g2-ams-2"]["machine_id"]}
 
 
+@pytest.mark.saver
 def test_a_failed_update_fails_the_up_and_says_what_serves(stack: Stack) -> None:
     """A green that never gets healthy: exit code, one message with cluster and next command, blue untouched.
 
@@ -179,6 +180,7 @@ def test_a_failed_update_fails_the_up_and_says_what_serves(stack: Stack) -> None
     assert version(stack)["version"] == "v2"
 
 
+@pytest.mark.saver
 def test_a_blue_that_dies_unsaved_keeps_green_unrouted(stack: Stack) -> None:
     """Blue is ended by a signal that it does not handle, so nothing was saved: blue serves again, and the up fails."""
     ok(stack.up(drain={"type": "stop"}, stop_config={"signal": "SIGUSR2", "timeout": "5s"}))
@@ -190,6 +192,7 @@ def test_a_blue_that_dies_unsaved_keeps_green_unrouted(stack: Stack) -> None:
     assert set(stack.machines()) == {"rooms-g1-ams-1", "rooms-g1-iad-1"}
 
 
+@pytest.mark.saver
 def test_a_renamed_app_is_saved_and_gone_before_the_new_one_is_made(stack: Stack) -> None:
     """Two apps on one state would be two writers: the old one is drained first, and the preview says so."""
     ok(stack.up())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -163,3 +165,19 @@ def test_a_choice_has_the_schemas_values(key: str) -> None:
     schema = StackConfig.model_json_schema()["properties"][key]
     assert written.startswith("Input[Literal[")
     assert re.findall(r"'(.*?)'", written) == schema["enum"]
+
+
+def test_a_program_loads_no_deployer() -> None:
+    """Each `pulumi` command runs the program: what only the provider's process needs is not loaded there."""
+    program = (
+        "import components.stack, sys; print(*(name for name in sys.modules if name.startswith('providers')))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert {"providers.resource", "providers.ingress"} <= set(done.stdout.split())
+    deployer = (
+        "providers.deployment",
+        "providers.provisioning",
+        "providers.bluegreen.deploy",
+        "providers.fly",
+    )
+    assert not [name for name in done.stdout.split() if name.startswith(deployer)]

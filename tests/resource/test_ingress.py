@@ -13,8 +13,9 @@ from demo.local import CHECKOUT, CREDENTIALS
 from demo.local.process import Child
 from providers import claims
 from providers.bluegreen import journal
-from providers.ingress import FlyIngressProvider, IngressFailed
+from providers.ingress import FlyIngressProvider
 from providers.ingress_made import Made
+from providers.provisioning import IngressFailed
 
 IMAGES = str(CHECKOUT / "demo" / "local" / "images.toml")
 HOST = "play.example.com"

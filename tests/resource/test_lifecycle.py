@@ -12,6 +12,7 @@ import pytest
 
 from demo.local import CHECKOUT, local_platform
 from tests.bluegreen.fly_made import SERVICE, fly_metadata
+from tests.engine.stack import SAVER
 from tests.engine.test_real_engine import ok, version
 from tests.resource.lifecycle.stack import HOST, INGRESS, OURS, OwnProject
 from tests.resource.lifecycle.token_gate import TokenGate, token_gate
@@ -25,10 +26,14 @@ YES = ("--yes", "--skip-preview")
 @pytest.fixture
 def gated(tmp_path: Path) -> Iterator[tuple[OwnProject, TokenGate]]:
     assert shutil.which("pulumi"), "no pulumi on PATH; `make test` puts the engine there"
-    with local_platform(tmp_path) as platform, token_gate(platform.api_url, "first-token") as gate:
+    with (
+        local_platform(tmp_path, images=SAVER) as platform,
+        token_gate(platform.api_url, "first-token") as gate,
+    ):
         stack = OwnProject(platform, tmp_path)
+        stack.ask_nothing()
         stack.init()
-        stack.args |= {"api_url": gate.url, "adopt": True, "image": V2, "tests": []}
+        stack.args |= {"api_url": gate.url, "adopt": True, "image": V2}
         stack.args["ingress"] = {"ips": ["v6"], "certificates": [HOST]}
         stack.environ["FLY_API_TOKEN"] = gate.token
         yield stack, gate

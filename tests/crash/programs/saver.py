@@ -2,7 +2,7 @@
 
 Takes edits over HTTP into memory (POST /edits), and saves them to S3 when it is told to end, or to drain; it accepts
 none from then on. /version and /health as every app has them, /drain (on a private port) as docs/handover.md describes
-it. What its state is, it also tells the test.
+it. What its state is, it also tells a test that asks for it (SAVER_TELLS).
 """
 
 import json
@@ -14,15 +14,16 @@ import time
 from types import FrameType
 
 ENV = os.environ
-MACHINE, RELEASE = ENV["FLY_MACHINE_ID"], ENV["BLUEGREEN_RELEASE"]
-BUCKET, PREFIX = ENV["BLUEGREEN_STATE_BUCKET"], ENV.get("BLUEGREEN_STATE_PREFIX", "")
-S3 = ENV["AWS_ENDPOINT_URL_S3"].removeprefix("http://")
+MACHINE, RELEASE = ENV["FLY_MACHINE_ID"], ENV.get("BLUEGREEN_RELEASE", "")
+BUCKET, PREFIX = ENV.get("BLUEGREEN_STATE_BUCKET", ""), ENV.get("BLUEGREEN_STATE_PREFIX", "")
+S3 = ENV.get("AWS_ENDPOINT_URL_S3", "").removeprefix("http://")
 SIGNED = (
     "AWS4-HMAC-SHA256 Credential=local/20261123/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0"
 )
 """No signature, but moto lets nobody overwrite a key without one, and looks no closer."""
 STARTED_AT = time.time()
-REASONS = {200: "OK", 503: "Service Unavailable"}
+REASONS = {200: "OK", 404: "Not Found", 503: "Service Unavailable"}
+WHO = {"machine_id": MACHINE, "release": RELEASE, "version": ENV.get("ROOMS_VERSION", "")}
 lock = threading.RLock()
 edits: list[str] = []
 status = {"state": "serving", "drain": None, "done": 0, "total": 1}
@@ -61,11 +62,14 @@ def turn(state: str, drain: str | None) -> None:
     """Serve, or accept nothing any more."""
     with lock:
         status.update(state=state, drain=drain, done=int(state == "saved"))
-        put(f"/told/{MACHINE}/{state}", b"")
+        if "SAVER_TELLS" in ENV:
+            put(f"/told/{MACHINE}/{state}", b"")
 
 
 def save(drain: str | None) -> None:
-    """What was accepted, then the manifest that says so."""
+    """What was accepted, then the manifest that says so; nothing without a state store."""
+    if not BUCKET:
+        return
     key = f"{PREFIX}edits/{MACHINE}/{ENV['FLY_MACHINE_VERSION']}-{time.time_ns()}.json"
     content = json.dumps(edits).encode()
     etag = put(f"/{BUCKET}/{key}", content)
@@ -81,7 +85,6 @@ def save(drain: str | None) -> None:
         "counts": {"rooms": 1},
     }
     put(f"/{BUCKET}/{PREFIX}manifests/{RELEASE}/{MACHINE}.json", json.dumps(manifest).encode())
-    turn("saved", drain)
 
 
 def drain(name: str | None) -> None:
@@ -90,6 +93,7 @@ def drain(name: str | None) -> None:
         if status["state"] != "saved" or status["drain"] != name:
             turn("draining", name)
             save(name)
+            turn("saved", name)
 
 
 def answer(method: str, path: str, body: bytes) -> tuple[int, object]:
@@ -102,8 +106,8 @@ def answer(method: str, path: str, body: bytes) -> tuple[int, object]:
         if status["state"] != "serving":
             return 503, {}
         edits.append(json.loads(body))
-    shown = {"/edits": edits, "/drain": status, "/version": {"machine_id": MACHINE, "release": RELEASE}}
-    return 200, shown.get(path, {})
+    shown = {"/edits": edits, "/drain": status, "/version": WHO, "/health": {}}
+    return (200, shown[path]) if path in shown else (404, {})
 
 
 def converse(connection: socket.socket) -> None:
