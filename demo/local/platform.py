@@ -60,7 +60,8 @@ def local_platform(
 ) -> Iterator[Platform]:
     """Run the simulator, and S3 with an empty bucket, as long as the block takes; their files go to `folder`.
 
-    The proxy learns of changes `proxy_delay` seconds late; `images` is the catalogue. Raises NotReady, e.g. when a port is taken.
+    The proxy learns of changes `proxy_delay` seconds late; `images` is the simulator's catalogue. Raises NotReady, e.g.
+    when a port is taken.
     """
     ports = ports or Ports()
     history, fly_ready, s3_ready = folder / "history.jsonl", folder / "fly.json", folder / "s3.json"

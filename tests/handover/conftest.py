@@ -19,10 +19,12 @@ from tests.s3.versitygw import serve_versitygw
 
 __all__ = ["versitygw"]
 
+IMAGES = Path(__file__).with_name("images.toml")
+
 
 @pytest.fixture(scope="session")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    with local_platform(tmp_path_factory.mktemp("platform")) as platform:
+    with local_platform(tmp_path_factory.mktemp("platform"), images=IMAGES) as platform:
         yield platform
 
 
@@ -62,10 +64,11 @@ def s3_url(
 
 
 @pytest.fixture
-def deployer(platform: Platform, s3_url: str) -> Iterator[Deployer]:
-    """The app ends with the test: the proxy takes requests for the only app there is."""
+def deployer(platform: Platform, s3_url: str, request: pytest.FixtureRequest) -> Iterator[Deployer]:
+    """The app ends with the test: the proxy takes requests for the only app there is. Marked ``saver``, a small app."""
+    small = request.node.get_closest_marker("saver") is not None
     with Relay(s3_url) as s3, looking_at(s3_url, new_prefix()) as saved:
-        deployer = Deployer(platform, s3, saved, LocalFly.of(platform))
+        deployer = Deployer(platform, s3, saved, LocalFly.of(platform), small=small)
         try:
             yield deployer
         finally:

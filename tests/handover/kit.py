@@ -45,7 +45,7 @@ _numbers = itertools.count(1)
 
 @dataclass
 class Deployer:
-    """Deploys the example app to local Fly. Each has a prefix of its own in the bucket.
+    """Deploys the example app, or a ``small`` one, to local Fly. Each has a prefix of its own in the bucket.
 
     The machines and the deployer reach S3 through ``s3``, which a test can cut; ``saved`` looks past it. ``said`` is
     what people were told.
@@ -56,6 +56,7 @@ class Deployer:
     saved: Saved
     fly: LocalFly
     regions: dict[str, int] = field(default_factory=lambda: {"ams": 1})
+    small: bool = False
     said: list[str] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
     awaited: list[tuple[str, Callable[[], object]]] = field(default_factory=list)
@@ -63,7 +64,7 @@ class Deployer:
     def spec(self, image: str, **changes: Any) -> Spec:
         given: dict[str, Any] = {
             "app": APP,
-            "image": image,
+            "image": image.replace("/rooms:", "/saver:") if self.small else image,
             "regions": self.regions,
             "env": {
                 "AWS_ACCESS_KEY_ID": "local",

@@ -19,6 +19,7 @@ from tests.handover.untouched import Blue, assert_untouched
 pytestmark = pytest.mark.anyio
 
 
+@pytest.mark.saver
 async def test_a_green_that_stays_well_is_baked_before_blue_goes(deployer: Deployer) -> None:
     """Blue is there, stopped and unrouted, until the bake is over."""
     await deployer.serve(V1, **BY_REQUEST)
@@ -74,6 +75,7 @@ def hang_in_the_bake(deployer: Deployer) -> None:
     deployer.hang(2, "bake: watch", "bake failed")
 
 
+@pytest.mark.saver
 async def test_without_the_bake_nobody_sees_that_green_falls_ill(
     deployer: Deployer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -113,6 +115,7 @@ async def test_a_cluster_that_is_kept_warm_serves_again_without_being_built(depl
     assert (await deployer.deploy(V1, **warm)).ending is Ending.UNCHANGED
 
 
+@pytest.mark.saver
 async def test_what_was_kept_warm_too_long_goes_with_the_next_run(deployer: Deployer) -> None:
     """The plan says so, and no machine is built for it."""
     warm = {"keep_warm": "1s"}
@@ -152,6 +155,7 @@ async def test_with_manual_approval_green_waits_verified_and_unrouted(deployer: 
     assert set(deployer.fly.machines()) == deployer.names(2)
 
 
+@pytest.mark.saver
 async def test_a_green_that_nobody_approves_in_time_is_discarded(deployer: Deployer) -> None:
     """Its approval comes too late: the next run builds another, and waits again."""
     manual = {"approval": "manual", "deadlines": {"approval": "1s"}}
@@ -164,6 +168,7 @@ async def test_a_green_that_nobody_approves_in_time_is_discarded(deployer: Deplo
     assert set(states(deployer)) == deployer.names(1) | deployer.names(3)
 
 
+@pytest.mark.saver
 async def test_without_the_approval_gate_nobody_is_asked(
     deployer: Deployer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

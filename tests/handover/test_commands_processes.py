@@ -46,6 +46,7 @@ def python(program: str, *arguments: str) -> list[str]:
     return [sys.executable, "-I", "-S", "-c", program, *arguments]
 
 
+@pytest.mark.saver
 @pytest.mark.parametrize("code", [0, 3])
 async def test_a_command_is_heard_while_it_runs_and_its_secrets_by_nobody(
     deployer: Deployer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
@@ -71,6 +72,7 @@ async def test_a_command_is_heard_while_it_runs_and_its_secrets_by_nobody(
     assert PASSWORD not in " ".join([*deployer.said, *reasons])
 
 
+@pytest.mark.saver
 async def test_a_hanging_command_is_killed_with_all_that_it_started(deployer: Deployer) -> None:
     """At its own deadline, not the phase's; also the child that made a session of its own."""
     await deployer.serve(V1)
@@ -85,6 +87,7 @@ async def test_a_hanging_command_is_killed_with_all_that_it_started(deployer: De
     assert running(processes) == []
 
 
+@pytest.mark.saver
 async def test_the_release_command_runs_before_the_first_machine_of_green(deployer: Deployer) -> None:
     """In a machine of its own, which is gone afterwards."""
     await deployer.serve(V1)
@@ -114,6 +117,7 @@ async def test_a_failing_release_command_aborts_with_its_last_lines(deployer: De
         await assert_untouched(deployer, players, before)
 
 
+@pytest.mark.saver
 async def test_without_its_gate_nobody_runs_the_release_command(
     deployer: Deployer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

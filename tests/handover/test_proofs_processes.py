@@ -120,6 +120,7 @@ async def test_an_object_from_before_the_drain_proves_nothing(deployer: Deployer
     assert f"{deployer.saved.prefix}marker was not written since the drain began" in told
 
 
+@pytest.mark.saver
 async def test_a_service_that_knows_can_prove_it(deployer: Deployer, service: Service) -> None:
     """It is asked once the old machines have saved, for each of them; and only what it answers counts."""
     deployer.regions = TWO_REGIONS
@@ -138,6 +139,7 @@ async def test_a_service_that_says_no_fails_the_gate(deployer: Deployer, service
     assert "of-the-service" not in " ".join([told, *deployer.said])
 
 
+@pytest.mark.saver
 async def test_without_the_gate_the_service_is_not_asked(
     deployer: Deployer, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -149,6 +151,7 @@ async def test_without_the_gate_the_service_is_not_asked(
     assert service.asked == []
 
 
+@pytest.mark.saver
 async def test_a_command_can_prove_it_without_any_store(deployer: Deployer) -> None:
     """It is told which release and machine it is asked about; what it says is shown."""
     first = await deployer.serve(V1, state_store=None, **by_command(0))
@@ -163,6 +166,7 @@ async def test_a_command_that_fails_fails_the_gate(deployer: Deployer) -> None:
     assert "exited with code 3" in await fail_to_prove(deployer, by_command(0), by_command(3))
 
 
+@pytest.mark.saver
 async def test_without_any_store_the_deploy_works_and_says_what_it_does_not_promise(
     deployer: Deployer,
 ) -> None:

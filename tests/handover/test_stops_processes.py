@@ -46,6 +46,7 @@ def edit_after_a_cut(deployer: Deployer, seat: Seat) -> None:
     seat.edit("in memory alone")
 
 
+@pytest.mark.saver
 async def test_a_machine_that_was_killed_is_not_taken_for_one_that_saved(deployer: Deployer) -> None:
     """Without any store its exit is the only evidence, and it says that the process hung until it was killed."""
     await deployer.serve(V1, state_store=None, **SOON)
@@ -59,6 +60,7 @@ async def test_a_machine_that_was_killed_is_not_taken_for_one_that_saved(deploye
     await deployer.until_routed(deployer.names(1))
 
 
+@pytest.mark.saver
 async def test_without_the_look_at_its_exit_a_killed_machine_is_believed(
     deployer: Deployer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -69,6 +71,7 @@ async def test_without_the_look_at_its_exit_a_killed_machine_is_believed(
     await deployer.serve(V2, state_store=None, **SOON)
 
 
+@pytest.mark.saver
 async def test_a_first_deploy_without_its_store_leaves_nothing(deployer: Deployer) -> None:
     """S3 cannot be read when it is asked who owns the state: the failure says so, and no machine and no app stay."""
     deployer.when("verify: check who owns the state", deployer.s3.cut)

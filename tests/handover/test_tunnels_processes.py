@@ -68,6 +68,7 @@ async def test_without_fly_on_path_a_clear_error_says_how_to_get_it(
         await assert_untouched(deployer, players, before)
 
 
+@pytest.mark.saver
 async def test_kinds_of_tests_that_need_no_tunnel_need_no_fly(deployer: Deployer, fly: FlyOnPath) -> None:
     """Inside the machines the network is not asked for at all."""
     (fly.folder / "fly").unlink()

@@ -44,6 +44,7 @@ GOOD, BAD = of_each_kind(good=True), of_each_kind(good=False)
 FOUND = {"http": '"v3", got "v2"', "command": "code 3", "exec": "no such table", "machine": "no such table"}
 
 
+@pytest.mark.saver
 async def test_every_kind_of_test_reaches_a_green_that_nobody_is_routed_to(deployer: Deployer) -> None:
     """Over HTTP, from a command of the deployer's, inside each machine, and from a machine beside them."""
     deployer.regions = TWO_REGIONS
@@ -82,6 +83,7 @@ async def test_a_failing_test_leaves_blue_exactly_as_it_was(deployer: Deployer, 
         await assert_untouched(deployer, players, before)
 
 
+@pytest.mark.saver
 async def test_without_the_gate_failing_tests_stop_nothing(
     deployer: Deployer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -105,6 +107,7 @@ async def test_a_green_that_turns_ill_is_not_verified(deployer: Deployer) -> Non
         await assert_untouched(deployer, players, before)
 
 
+@pytest.mark.saver
 async def test_without_min_healthy_the_same_green_serves(
     deployer: Deployer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
