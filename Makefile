@@ -17,9 +17,9 @@ COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-h
 # The engine's directory and .venv first on PATH: that is how the demo, the tests and Pulumi itself find both.
 WITH_ENGINE = engine="$$($(PYTHON) -m tools.engine)" && PATH="$(CURDIR)/.venv/bin:$$engine:$$PATH" &&
 
-# Two more than there are cores: the real processes of a test wait for one another for a good part of their time. With one
-# more a tenth of two cores was idle (measured).
-WORKERS = $(shell $(PYTHON) -c 'import os; print(os.cpu_count() + 2)')
+# Three more than there are cores: the real processes of a test wait for one another for a good part of their time. With
+# one more a tenth of two cores was idle, with three more nothing, but for the first and the last half minute (measured).
+WORKERS = $(shell $(PYTHON) -c 'import os; print(os.cpu_count() + 3)')
 
 LOOKING = status history timeline explain
 SIZES = $(if $(PLAYERS),--players $(PLAYERS)) $(if $(MACHINES),--machines $(MACHINES))

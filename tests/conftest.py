@@ -1,13 +1,14 @@
-"""Figures of what was tested: recorded by a fixture, added up at the end of a run. And rare garbage collections."""
+"""Figures of what was tested: recorded by a fixture, added up at the end of a run. Rare garbage collections. One S3."""
 
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from _pytest.terminal import TerminalReporter
 
+from demo.local.platform import local_s3
 from tests.figures import Figures, add_up, table
 from tests.order import dealt
 
@@ -20,6 +21,16 @@ def pytest_configure() -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """The long ones are begun before the others, by all workers."""
     items[:] = dealt(items, getattr(config, "workerinput", {"workercount": 1})["workercount"])
+
+
+@pytest.fixture(scope="session")
+def local_s3_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """moto's server, a process of its own, for all tests of a worker: each has its own prefix in the one bucket.
+
+    What machines save in them is small, and takes no time.
+    """
+    with local_s3(tmp_path_factory.mktemp("s3"), uplink=10_000_000) as reach:
+        yield reach()
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,15 +56,20 @@ class Platform:
 
 @contextmanager
 def local_platform(
-    folder: Path, ports: Ports | None = None, *, proxy_delay: float = 0.2, images: Path = IMAGES
+    folder: Path,
+    ports: Ports | None = None,
+    *,
+    proxy_delay: float = 0.2,
+    images: Path = IMAGES,
+    s3_url: str = "",
 ) -> Iterator[Platform]:
     """Run the simulator, and S3 with an empty bucket, as long as the block takes; their files go to `folder`.
 
-    The proxy learns of changes `proxy_delay` seconds late; `images` is the simulator's catalogue. Raises NotReady, e.g.
-    when a port is taken.
+    The proxy learns of changes `proxy_delay` seconds late. `images` is the simulator's catalogue; `s3_url` an S3
+    that is there already, with its bucket. Raises NotReady, e.g. when a port is taken.
     """
     ports = ports or Ports()
-    history, fly_ready, s3_ready = folder / "history.jsonl", folder / "fly.json", folder / "s3.json"
+    history, fly_ready = folder / "history.jsonl", folder / "fly.json"
     fly_options = {
         "api-port": ports.api,
         "proxy-port": ports.proxy,
@@ -74,14 +79,20 @@ def local_platform(
         "history": history,
         "ready-file": fly_ready,
     }
-    s3_options = {"port": ports.s3, "bucket": BUCKET, "uplink": UPLINK, "ready-file": s3_ready}
-    env = local_environment()
-    with (
-        running("local S3", "demo.local.s3", s3_options, env | CREDENTIALS) as s3,
-        running("local Fly", "simulator", fly_options, env) as fly,
-    ):
-        fly_urls, s3_urls = fly.wait_ready(fly_ready), s3.wait_ready(s3_ready)
-        yield Platform(fly_urls["api"], fly_urls["proxy"], s3_urls["s3"], history)
+    s3: AbstractContextManager[Callable[[], str]]
+    s3 = nullcontext(lambda: s3_url) if s3_url else local_s3(folder, ports.s3)
+    with s3 as reach_s3, running("local Fly", "simulator", fly_options, local_environment()) as fly:
+        urls = fly.wait_ready(fly_ready)
+        yield Platform(urls["api"], urls["proxy"], reach_s3(), history)
+
+
+@contextmanager
+def local_s3(folder: Path, port: int = 0, *, uplink: int = UPLINK) -> Iterator[Callable[[], str]]:
+    """Run S3 with an empty bucket as long as the block takes; what it yields waits until it is up: its address."""
+    ready = folder / "s3.json"
+    options = {"port": port, "bucket": BUCKET, "uplink": uplink, "ready-file": ready}
+    with running("local S3", "demo.local.s3", options, local_environment() | CREDENTIALS) as s3:
+        yield lambda: s3.wait_ready(ready)["s3"]
 
 
 def local_environment() -> dict[str, str]:

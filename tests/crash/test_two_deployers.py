@@ -45,6 +45,7 @@ async def settled(site: Site, runs: Deployers, image: str) -> None:
     assert site.only_routed()
 
 
+@pytest.mark.long
 @pytest.mark.anyio
 @pytest.mark.parametrize("point", [CREATE, CORDON, ROUTE], ids=lambda point: point.name)
 async def test_a_suspended_deployer_that_was_overtaken_changes_nothing_when_it_wakes(

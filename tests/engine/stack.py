@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,16 +27,21 @@ SAVER = Path(__file__).with_name("saver.toml")
 
 @dataclass
 class Stack:
-    """A stack of ``project`` in a folder of its own: backend, engine home, a copy of the dev stack's configuration."""
+    """A stack of ``project`` in a folder of its own: backend, engine home, a copy of the dev stack's configuration.
+
+    S3 may be others' too: what is saved has a prefix.
+    """
 
     platform: Platform
     folder: Path
     project: Path = CHECKOUT
     config: dict[str, Any] = field(init=False)
     environ: dict[str, str] = field(init=False)
+    prefix: str = field(init=False)
 
     def __post_init__(self) -> None:
         self.config = lead_to(read_dev_config(), self.platform, machines=1, cutover="handoff")
+        self.config["state_store"]["prefix"] = self.prefix = f"{uuid.uuid4().hex}/"
         self.file = self.folder / "project" / "stacks" / "Pulumi.test.yaml"
         self.environ = self.platform.environ | engine_alone(self.folder)
 

@@ -24,13 +24,15 @@ YES = ("--yes", "--skip-preview")
 SERVICES = [{"internal_port": 8080, "checks": [{"type": "http", "path": "/health", "interval": "1s"}]}]
 
 
-def test_six_apps_deploy_side_by_side_with_an_image_built_beside_them(tmp_path: Path) -> None:
+def test_six_apps_deploy_side_by_side_with_an_image_built_beside_them(
+    tmp_path: Path, local_s3_url: str
+) -> None:
     """Their plans name what is known only later; then each waits in its verify phase until all of them are there.
 
     A later plan with an unknown image names blue; a target alone is scaled down; one deleted by hand is forgotten.
     """
     with (
-        local_platform(tmp_path, images=SAVER) as platform,
+        local_platform(tmp_path, images=SAVER, s3_url=local_s3_url) as platform,
         front(platform.proxy_url) as url,
         meeting(COUNT) as argv,
     ):

@@ -16,7 +16,7 @@ from tests.handover.kit import BY_REQUEST, STAYING, V1, V2, Deployer, more_edits
 from tests.handover.local_fly import APP
 from tests.handover.untouched import Blue, assert_untouched
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.long]
 
 
 @pytest.mark.saver

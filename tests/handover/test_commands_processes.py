@@ -16,7 +16,7 @@ from tests.handover.kit import STAYING, V1, V2, Deployer, take_out
 from tests.handover.local_fly import running
 from tests.handover.untouched import Blue, assert_untouched
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.long]
 
 PASSWORD = "correct-horse-battery"
 ASKS = """

@@ -15,7 +15,7 @@ from providers.bluegreen.model import Phase
 from providers.bluegreen.outcome import Ending
 from tests.handover.kit import BY_REQUEST, BY_SIGNAL, TWO_REGIONS, V1, V2, Deployer, more_edits, take_out
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.long]
 
 DEADLINES = {"request": {"drain_old": "1m"}, "signal": {"drain_old": "3s"}}
 """By signal a proof is asked for until it holds, or until the phase is over."""

@@ -19,7 +19,7 @@ from examples.players import Audit
 from providers.bluegreen.outcome import Ending
 from tests.handover.kit import BY_REQUEST, TWO_REGIONS, V1, V2, Deployer, more_edits
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.long]
 
 EDITS = 10_000
 OUTAGE_S = 1.5
@@ -105,7 +105,6 @@ async def deploy_through(deployer: Deployer, trouble: str) -> Ending:
     return outcome.ending
 
 
-@pytest.mark.long
 async def test_ten_thousand_edits_survive_deploys_outages_and_failing_proofs(
     deployer: Deployer, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -18,7 +18,7 @@ from providers.bluegreen.report import outcome_text
 from tests.handover.kit import BY_REQUEST, TWO_REGIONS, V1, V2, Deployer, take_out
 from tests.handover.local_fly import APP
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.long]
 
 EXITS = """
 import os, sys

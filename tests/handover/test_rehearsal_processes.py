@@ -11,7 +11,7 @@ from providers.bluegreen.outcome import Ending
 from tests.handover.kit import STAYING, V1, V2, Deployer, take_out
 from tests.handover.untouched import Blue, assert_untouched
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.long]
 
 OTHER_FORMAT = {"ROOMS_STATE_FORMAT": "2"}
 """A v2 that keeps its rooms in another format, and that nobody has taught the old one."""

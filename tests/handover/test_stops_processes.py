@@ -10,7 +10,7 @@ from providers.bluegreen.outcome import Ending
 from tests.handover.kit import BY_REQUEST, STAYING, TWO_REGIONS, V1, V2, Deployer, Seat, take_out
 from tests.handover.untouched import Blue, assert_untouched
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.long]
 
 SOON = {"stop_config": {"timeout": "2s"}}
 

@@ -12,7 +12,7 @@ from tests.handover.kit import BY_REQUEST, STAYING, TWO_REGIONS, V1, V2, Deploye
 from tests.handover.local_fly import running
 from tests.handover.untouched import Blue, assert_untouched
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.long]
 
 VERSION = {"type": "http", "name": "version", "path": "/version", "expect": {"json": {"version": "v2"}}}
 

@@ -13,7 +13,7 @@ from providers.bluegreen.outcome import Ending
 from tests.handover.kit import STAYING, TWO_REGIONS, V1, V2, Deployer, take_out
 from tests.handover.untouched import Blue, assert_untouched
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.long]
 
 FETCH = """
 import json, os, urllib.request

@@ -88,6 +88,7 @@ async def _served(kit: Kit, outcome: Outcome | None, *, one_lie: bool) -> None:
     assert outcome is None or isinstance(outcome.ending, Ending)
 
 
+@pytest.mark.long
 @RUNS
 @given(at=st.integers(1, 60), body=anything, status=st.sampled_from([0, 200, 404, 409, 422, 500, 302, 999]))
 def test_an_answer_of_any_shape_ends_by_name(at: int, body: Any, status: int) -> None:
@@ -95,6 +96,7 @@ def test_an_answer_of_any_shape_ends_by_name(at: int, body: Any, status: int) ->
     run_with(at, lambda true: (status, body), for_ever=False)
 
 
+@pytest.mark.long
 @RUNS
 @given(at=st.integers(1, 60), field=st.sampled_from(FIELDS), value=anything)
 def test_one_field_of_a_machine_may_hold_anything(at: int, field: str, value: Any) -> None:

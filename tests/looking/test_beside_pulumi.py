@@ -53,7 +53,7 @@ def test_a_deploy_can_be_looked_at(
     with receiving() as receiver:
         stack.set_secret("notify.url", receiver.url)
         done = ok(stack.up(image=V2))
-    assert "timeline: s3://rooms-state/deploys/" in done
+    assert f"timeline: s3://rooms-state/{stack.prefix}deploys/" in done
     assert "notify: not every" not in done
     assert receiver.url not in done + stack.state()
     release = stack.outputs()["release"]

@@ -24,10 +24,10 @@ YES = ("--yes", "--skip-preview")
 
 
 @pytest.fixture
-def gated(tmp_path: Path) -> Iterator[tuple[OwnProject, TokenGate]]:
+def gated(tmp_path: Path, local_s3_url: str) -> Iterator[tuple[OwnProject, TokenGate]]:
     assert shutil.which("pulumi"), "no pulumi on PATH; `make test` puts the engine there"
     with (
-        local_platform(tmp_path, images=SAVER) as platform,
+        local_platform(tmp_path, images=SAVER, s3_url=local_s3_url) as platform,
         token_gate(platform.api_url, "first-token") as gate,
     ):
         stack = OwnProject(platform, tmp_path)
