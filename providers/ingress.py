@@ -12,6 +12,7 @@ from typing import Any
 
 from pulumi import Input, Output, ResourceOptions
 from pulumi.dynamic import (
+    ConfigureRequest,
     CreateResult,
     DiffResult,
     ReadResult,
@@ -20,11 +21,19 @@ from pulumi.dynamic import (
     UpdateResult,
 )
 
+from providers.ingress_made import Made
+
 Props = dict[str, Any]
 
 
 class FlyIngressProvider(ResourceProvider):
     """Uses what is there and makes what is missing; gives back what it made itself, and nothing else."""
+
+    def configure(self, req: ConfigureRequest) -> None:
+        """Load what the calls need: the SDK calls this once in a provider's process, under a lock. Two calls that load
+        at once could keep each other from it.
+        """
+        from providers import provisioning  # noqa: F401, PLC0415
 
     def create(self, props: Props) -> CreateResult:
         from providers import provisioning  # noqa: PLC0415
@@ -73,8 +82,6 @@ class FlyIngressResource(Resource, module="fly", name="FlyIngress"):
     @property
     def made(self) -> Output[str]:
         """For the deployment, which records it on its machines."""
-        from providers.ingress_made import Made  # noqa: PLC0415
-
         own: Output[dict[str, Any]] = Output.all(**{key: getattr(self, key) for key in _MADE})
         return own.apply(lambda own: Made.of_state(own).text)
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from providers.fly import Api, Apps, Certificates, Invalid, IpAssignments, Machines, NotFound
+from providers.bluegreen.journal import INGRESS, identify
+from providers.fly import Api, Apps, Certificates, Invalid, IpAssignments, Machine, Machines, NotFound
 from providers.fly.retries import borne
-from providers.ingress_made import Made, recorded
+from providers.ingress_made import Made
 
 Props = dict[str, Any]
 
@@ -127,3 +128,17 @@ async def _has_machines(api: Api, app: str) -> bool:
         return bool(await Machines(api, app).list())
     except NotFound:
         return False
+
+
+async def recorded(api: Api, app: str) -> Made:
+    """What the newest of our machines in the app says; nothing, where none says anything."""
+    try:
+        found = await Machines(api, app).list()
+    except NotFound:
+        return Made()
+    told = [(entry.release, machine) for machine in found if (entry := identify(machine.metadata, app))]
+    return Made.parse(_mark(max(told, key=lambda of: of[0])[1])) if told else Made()
+
+
+def _mark(machine: Machine) -> str:
+    return machine.metadata.get(INGRESS, "")

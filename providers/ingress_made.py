@@ -13,9 +13,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from providers.bluegreen.journal import INGRESS, identify
-from providers.fly import Api, Machine, Machines, NotFound
-
 _APP = "app"
 
 
@@ -66,17 +63,3 @@ def _is_address(word: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-async def recorded(api: Api, app: str) -> Made:
-    """What the newest of our machines in the app says; nothing, where none says anything."""
-    try:
-        found = await Machines(api, app).list()
-    except NotFound:
-        return Made()
-    told = [(entry.release, machine) for machine in found if (entry := identify(machine.metadata, app))]
-    return Made.parse(_mark(max(told, key=lambda of: of[0])[1])) if told else Made()
-
-
-def _mark(machine: Machine) -> str:
-    return machine.metadata.get(INGRESS, "")

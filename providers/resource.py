@@ -15,6 +15,7 @@ from typing import Any
 from pulumi import Input, Output, ResourceOptions
 from pulumi.dynamic import (
     CheckResult,
+    ConfigureRequest,
     CreateResult,
     DiffResult,
     ReadResult,
@@ -28,6 +29,12 @@ Props = dict[str, Any]
 
 class BlueGreenFlyAppProvider(ResourceProvider):
     """Pulumi's calls. It has no attributes: an instance is pickled into the state."""
+
+    def configure(self, req: ConfigureRequest) -> None:
+        """Load what the calls need: the SDK calls this once in a provider's process, under a lock. Two calls that load
+        at once could keep each other from it.
+        """
+        from providers import deployment  # noqa: F401, PLC0415
 
     def check(self, olds: Props, news: Props) -> CheckResult:
         from providers import deployment  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""Figures of what was tested: recorded by a fixture, added up at the end of a run. Rare garbage collections. One S3."""
+"""Figures of what was tested: recorded by a fixture, added up at a run's end. Rare garbage collections. A shared S3."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session")
 def local_s3_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """moto's server, a process of its own, for all tests of a worker: each has its own prefix in the one bucket.
+    """moto's server, a process of its own, for a worker's tests of the engine and of crashes: each has its own prefix.
 
     What machines save in them is small, and takes no time.
     """

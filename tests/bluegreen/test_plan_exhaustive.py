@@ -143,12 +143,14 @@ def walked() -> Walked:
     """Without garbage collections: they would walk hundreds of thousands of worlds, a fifth of the time."""
     found = Walked()
     gc.disable()
-    for cutover in CUTOVERS:
-        for wanted, world in every_world(cutover):
-            found.worlds += 1
-            for scene in scenes(wanted, world):
-                found.walk(scene)
-    gc.enable()
+    try:
+        for cutover in CUTOVERS:
+            for wanted, world in every_world(cutover):
+                found.worlds += 1
+                for scene in scenes(wanted, world):
+                    found.walk(scene)
+    finally:
+        gc.enable()
     return found
 
 

@@ -166,9 +166,11 @@ class Machine:
                     raise
 
     def send(self, number: signal.Signals) -> None:
+        """A signal; nothing once it has ended."""
         assert self.process.pid
         with suppress(ProcessLookupError):
-            os.kill(self.process.pid, number)
+            if self.process.exitcode is None:
+                os.kill(self.process.pid, number)
 
     def ended(self) -> int:
         """Wait for the end of the process: its exit code, negative for a signal."""
@@ -225,7 +227,7 @@ def launch(
     environ = fly | (bucket.environ if bucket else {}) | environ
     argv = ["--host", "127.0.0.1", "--port", str(port), "--private-port", "0"]
     readable, writable = FORKS.Pipe(duplex=False)
-    process = FORKS.Process(target=become, args=(argv, environ, writable))
+    process = FORKS.Process(target=become, args=(argv, environ, writable), daemon=True)
     process.start()
     writable.close()
     machine = Machine(process, os.fdopen(os.dup(readable.fileno()), encoding="utf-8"), machine_id)

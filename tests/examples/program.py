@@ -16,7 +16,10 @@ LOADED = (boto3, s3)
 
 
 def become(argv: list[str], environ: Mapping[str, str], log: Connection) -> None:
-    """What `python -m examples.rooms ARGV…` does in this environment, its stderr in the pipe; ends the process."""
+    """What `python -m examples.rooms ARGV…` does in this environment, with its stderr in the pipe.
+
+    But for the interpreter's own end, which a fork has not: that is seen where the command itself runs, as in the demo.
+    """
     os.dup2(log.fileno(), sys.stderr.fileno())
     log.close()
     os.environ.clear()

@@ -75,7 +75,6 @@ def hang_in_the_bake(deployer: Deployer) -> None:
     deployer.hang(2, "bake: watch", "bake failed")
 
 
-@pytest.mark.saver
 async def test_without_the_bake_nobody_sees_that_green_falls_ill(
     deployer: Deployer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -168,7 +167,6 @@ async def test_a_green_that_nobody_approves_in_time_is_discarded(deployer: Deplo
     assert set(states(deployer)) == deployer.names(1) | deployer.names(3)
 
 
-@pytest.mark.saver
 async def test_without_the_approval_gate_nobody_is_asked(
     deployer: Deployer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -117,7 +117,6 @@ async def test_a_failing_release_command_aborts_with_its_last_lines(deployer: De
         await assert_untouched(deployer, players, before)
 
 
-@pytest.mark.saver
 async def test_without_its_gate_nobody_runs_the_release_command(
     deployer: Deployer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -120,7 +120,6 @@ async def test_an_object_from_before_the_drain_proves_nothing(deployer: Deployer
     assert f"{deployer.saved.prefix}marker was not written since the drain began" in told
 
 
-@pytest.mark.saver
 async def test_a_service_that_knows_can_prove_it(deployer: Deployer, service: Service) -> None:
     """It is asked once the old machines have saved, for each of them; and only what it answers counts."""
     deployer.regions = TWO_REGIONS
@@ -139,7 +138,6 @@ async def test_a_service_that_says_no_fails_the_gate(deployer: Deployer, service
     assert "of-the-service" not in " ".join([told, *deployer.said])
 
 
-@pytest.mark.saver
 async def test_without_the_gate_the_service_is_not_asked(
     deployer: Deployer, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -83,7 +83,6 @@ async def test_a_failing_test_leaves_blue_exactly_as_it_was(deployer: Deployer, 
         await assert_untouched(deployer, players, before)
 
 
-@pytest.mark.saver
 async def test_without_the_gate_failing_tests_stop_nothing(
     deployer: Deployer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -107,7 +106,6 @@ async def test_a_green_that_turns_ill_is_not_verified(deployer: Deployer) -> Non
         await assert_untouched(deployer, players, before)
 
 
-@pytest.mark.saver
 async def test_without_min_healthy_the_same_green_serves(
     deployer: Deployer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -167,17 +167,35 @@ def test_a_choice_has_the_schemas_values(key: str) -> None:
     assert re.findall(r"'(.*?)'", written) == schema["enum"]
 
 
+def loaded_by(program: str) -> set[str]:
+    """Our modules that a process has loaded at the end of this."""
+    tell = "; import sys; print(*(name for name in sys.modules if name.startswith('providers')))"
+    done = subprocess.run([sys.executable, "-c", program + tell], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
 def test_a_program_loads_no_deployer() -> None:
     """Each `pulumi` command runs the program: what only the provider's process needs is not loaded there."""
-    program = (
-        "import components.stack, sys; print(*(name for name in sys.modules if name.startswith('providers')))"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert {"providers.resource", "providers.ingress"} <= set(done.stdout.split())
+    found = loaded_by("import components.stack")
+    assert {"providers.resource", "providers.ingress"} <= found
     deployer = (
         "providers.deployment",
         "providers.provisioning",
         "providers.bluegreen.deploy",
         "providers.fly",
     )
-    assert not [name for name in done.stdout.split() if name.startswith(deployer)]
+    assert not [name for name in found if name.startswith(deployer)]
+
+
+@pytest.mark.parametrize(
+    ("provider", "work"),
+    [
+        ("providers.resource.BlueGreenFlyAppProvider", "providers.deployment"),
+        ("providers.ingress.FlyIngressProvider", "providers.provisioning"),
+    ],
+)
+def test_a_provider_has_loaded_its_work_before_its_first_call(provider: str, work: str) -> None:
+    """The SDK configures one at a time; calls come at once, and might load at once."""
+    module = provider.rpartition(".")[0]
+    assert work not in loaded_by(f"import {module}")
+    assert work in loaded_by(f"import {module}; {provider}().configure(None)")

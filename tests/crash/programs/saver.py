@@ -1,8 +1,8 @@
 """A small stateful app for machines. Its own few lines of HTTP, so that it starts in a fraction of a tenth of a second.
 
 Takes edits over HTTP into memory (POST /edits), and saves them to S3 when it is told to end, or to drain; it accepts
-none from then on. /version and /health as every app has them, /drain (on a private port) as docs/handover.md describes
-it. What its state is, it also tells a test that asks for it (SAVER_TELLS).
+none from then on. /version and /health as every app has them, /drain (on a private port) in the words of
+docs/handover.md, but answered when all is saved. Its state it also tells a test that asks for it (SAVER_TELLS).
 """
 
 import json
