@@ -37,6 +37,7 @@ def told(stack: Stack, *argv: str, code: int = 0) -> Any:
     return json.loads(command(stack, *argv, "--json", code=code))
 
 
+@pytest.mark.long
 def test_a_deploy_can_be_looked_at(
     stack: Stack,
     monkeypatch: pytest.MonkeyPatch,
